@@ -1,0 +1,3 @@
+module indelible
+
+go 1.26

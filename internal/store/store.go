@@ -1,0 +1,92 @@
+// Package store is the contract of the place a ledger lives in: a directory or
+// a bucket. Objects are written once, by name, and never changed; the one
+// exception is the checkpoint. storetest holds the suite every driver passes.
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// What a driver's errors say, for errors.Is. A driver wraps them with the
+// object's name and the cause; text shown to a user never holds a secret.
+var (
+	// ErrExist: the name is taken, by whatever content.
+	ErrExist = errors.New("object exists")
+	// ErrNotExist: there is no such object or version.
+	ErrNotExist = errors.New("object does not exist")
+	// ErrChanged: Replace found another version than the caller named.
+	ErrChanged = errors.New("object changed")
+	// ErrUnavailable: no answer, a refusal to serve for now, or an answer that
+	// leaves open whether a write happened. Trying again later may help.
+	ErrUnavailable = errors.New("store unavailable")
+	// ErrDenied: the store will not let us. Trying again does not help.
+	ErrDenied = errors.New("store denied access")
+)
+
+// Store holds objects under slash-separated names of at most 512 bytes from
+// [a-zA-Z0-9._/-] without empty, "." or ".." elements. It is safe for
+// concurrent use.
+type Store interface {
+	// Create writes an object under a name that must be free, all of it or
+	// nothing, and returns when it is durable. Of several concurrent calls for
+	// one name exactly one succeeds, the others get ErrExist. With a non-zero
+	// until the object is locked against deletion until then, in the same
+	// request, as far as the driver can lock.
+	Create(ctx context.Context, name string, data []byte, until time.Time) error
+
+	// Replace writes an object that may change: it succeeds only if the
+	// object's ETag is still etag, or if it does not exist when etag is empty;
+	// ErrChanged otherwise.
+	Replace(ctx context.Context, name string, data []byte, etag string) error
+
+	// Read returns an object or a range of it, the newest version unless one
+	// is named.
+	Read(ctx context.Context, name string, opt ReadOptions) (Object, error)
+
+	// List yields the names that begin with prefix and sort after the name
+	// after, in byte order. Prefixes end at any byte, not only at a slash.
+	List(ctx context.Context, prefix, after string) iter.Seq2[string, error]
+
+	// Versions returns all versions and delete markers of a name, oldest
+	// first; a driver without versions returns the one object or none.
+	Versions(ctx context.Context, name string) ([]Version, error)
+
+	// Remove deletes the newest version of an object whose lock, if any, has
+	// ended. Removing what is not there is no error.
+	Remove(ctx context.Context, name string) error
+}
+
+// ReadOptions says which bytes of which version.
+type ReadOptions struct {
+	Offset  int64
+	Length  int64  // 0 means to the end
+	Version string // as in Version.ID; empty means the newest
+}
+
+// Object is what Read returns.
+type Object struct {
+	Data        []byte
+	Size        int64     // of the whole object
+	ETag        string    // for Replace
+	Version     string    // empty without versioning
+	LockedUntil time.Time // zero when not locked, or not to be known
+	LockMode    string    // "COMPLIANCE", "GOVERNANCE" or empty
+}
+
+// Version is one version of an object, or a delete marker.
+type Version struct {
+	ID           string
+	Modified     time.Time
+	Size         int64
+	DeleteMarker bool
+	Newest       bool
+}
+
+// A Clocked store tells how far its clock is ahead of ours, as of its last
+// answer; false when it does not know.
+type Clocked interface {
+	Skew() (time.Duration, bool)
+}
