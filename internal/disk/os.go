@@ -67,3 +67,7 @@ func (osFS) SyncDir(dir string) error {
 	defer d.Close()
 	return syncDir(d)
 }
+
+// Lstat tells what stands under a name without following a symbolic link. It
+// is no part of FS: only the directory store, which others may write to, asks.
+func (osFS) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }

@@ -27,27 +27,32 @@ var (
 )
 
 // Store holds objects under slash-separated names of at most 512 bytes from
-// [a-zA-Z0-9._/-] without empty, "." or ".." elements. It is safe for
-// concurrent use.
+// [a-zA-Z0-9._/-] without empty, "." or ".." elements (CheckName), none of them
+// the directory of another. It is safe for concurrent use.
 type Store interface {
 	// Create writes an object under a name that must be free, all of it or
 	// nothing, and returns when it is durable. Of several concurrent calls for
 	// one name exactly one succeeds, the others get ErrExist. With a non-zero
 	// until the object is locked against deletion until then, in the same
-	// request, as far as the driver can lock.
+	// request, as far as the driver can lock. ErrUnavailable leaves open
+	// whether it was written: the caller repeats the call with the same bytes,
+	// and ErrExist over an object with these bytes is success.
 	Create(ctx context.Context, name string, data []byte, until time.Time) error
 
 	// Replace writes an object that may change: it succeeds only if the
 	// object's ETag is still etag, or if it does not exist when etag is empty;
-	// ErrChanged otherwise.
+	// ErrChanged otherwise. After ErrUnavailable the object is the old or the
+	// new one.
 	Replace(ctx context.Context, name string, data []byte, etag string) error
 
 	// Read returns an object or a range of it, the newest version unless one
-	// is named.
+	// is named. A range reaching beyond the end is cut there, down to nothing.
 	Read(ctx context.Context, name string, opt ReadOptions) (Object, error)
 
 	// List yields the names that begin with prefix and sort after the name
 	// after, in byte order. Prefixes end at any byte, not only at a slash.
+	// What stands there under no valid name is passed over. After an error
+	// nothing more is yielded.
 	List(ctx context.Context, prefix, after string) iter.Seq2[string, error]
 
 	// Versions returns all versions and delete markers of a name, oldest
@@ -70,7 +75,7 @@ type ReadOptions struct {
 type Object struct {
 	Data        []byte
 	Size        int64     // of the whole object
-	ETag        string    // for Replace
+	ETag        string    // for Replace; may be empty when a range was read
 	Version     string    // empty without versioning
 	LockedUntil time.Time // zero when not locked, or not to be known
 	LockMode    string    // "COMPLIANCE", "GOVERNANCE" or empty
