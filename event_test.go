@@ -322,21 +322,6 @@ func TestValidateSystem(t *testing.T) {
 	}
 }
 
-// The road of an event allocates the event, its strings and its details.
-func TestAllocations(t *testing.T) {
-	data := []byte(benchEvent)
-	got := testing.AllocsPerRun(200, func() {
-		e, err := ParseEvent(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.AuditHash()
-	})
-	if got > 4 { // the race detector makes pools forget
-		t.Errorf("%.1f allocations", got)
-	}
-}
-
 func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte(benchEvent))
 	f.Add([]byte(minimal))
