@@ -95,3 +95,9 @@ type Version struct {
 type Clocked interface {
 	Skew() (time.Duration, bool)
 }
+
+// NamedVersion is a version together with its object's name.
+type NamedVersion struct {
+	Name string
+	Version
+}

@@ -21,7 +21,7 @@ func testVersions(t *testing.T, s store.Store) {
 		t.Fatal(err)
 	}
 	after := versions(t, s, "checkpoint")
-	if before[0].ID == "" { // a driver without versions
+	if id := before[0].ID; id == "" || id == "null" { // no versions, as of a bucket where they are off
 		if len(after) != 1 || after[0].Size != 6 {
 			t.Errorf("versions %+v, want the one of 6 bytes", after)
 		}
