@@ -4,6 +4,16 @@ import "time"
 
 const timestampHint = "write it as 2024-10-25T14:03:11.25Z or 2024-10-25T16:03:11+02:00"
 
+// ParseTimestamp reads a timestamp as ParseEvent does: RFC 3339 with at most
+// nine fraction digits. The result is in UTC, the error a *FieldError.
+func ParseTimestamp(s string) (time.Time, error) {
+	t, err := parseTimestamp(s)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return t, nil
+}
+
 // parseTimestamp reads an RFC 3339 timestamp. It is stricter than time.Parse:
 // no comma, no hour of one digit, no leap second (time.Time cannot hold one),
 // and no digits beyond the nanosecond, which would be lost in silence.

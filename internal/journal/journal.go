@@ -90,6 +90,7 @@ type Journal struct {
 	promised int64         // bytes of admitted records that are not in stored
 	flight   flight        // bounds the bytes in memory
 	grown    chan struct{} // closed when a group has become durable; nil when nobody waits
+	synced   time.Duration
 	done     chan struct{} // closed when the writer has ended
 
 	readMu sync.Mutex // before mu

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"runtime"
 	"syscall"
+	"time"
 
 	"indelible"
 )
@@ -18,6 +20,7 @@ func (j *Journal) write() {
 	defer close(j.done)
 	var live *file
 	for {
+		j.gather()
 		b := j.take()
 		if b == nil {
 			return
@@ -40,6 +43,29 @@ func (j *Journal) write() {
 			return
 		}
 	}
+}
+
+// gather lets the callers that the last group has woken come again before the
+// next group is closed. Without it they fall into two halves that wait for each
+// other's sync. It costs at most an eighth of a sync.
+func (j *Journal) gather() {
+	for until := time.Now().Add(j.synced / 8); ; {
+		before := j.queued()
+		runtime.Gosched()
+		if j.queued() == before || time.Now().After(until) {
+			return
+		}
+	}
+}
+
+// queued is the number of records in the batch that is next.
+func (j *Journal) queued() uint32 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.queue) == 0 {
+		return 0
+	}
+	return j.queue[0].count
 }
 
 // take waits for a batch and takes it from the queue; nil means the end.
@@ -96,9 +122,11 @@ func (j *Journal) store(live *file, b *batch) (*file, error) {
 	if _, err := live.w.Write(b.buf); err != nil {
 		return nil, broken("write", live.name, err)
 	}
+	began := time.Now()
 	if err := live.w.Sync(); err != nil {
 		return nil, broken("sync", live.name, err)
 	}
+	j.synced = time.Since(began)
 	b.sealed = sealed
 	live.hash = hash
 	j.mu.Lock()

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"indelible/internal/datadir"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	var opt struct {
+		origin, lock, retention, prefix, checksum string
+		createBucket, noEncryption, plaintext     bool
+	}
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Make a new ledger in a directory, or in S3 when S3_AUDIT_BUCKET is set",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.init(cmd, opt.origin, opt.lock, opt.retention, opt.prefix, opt.checksum, opt.createBucket, opt.plaintext)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&opt.origin, "origin", "", "name of the log, a URL without scheme (default indelible.invalid/<random>)")
+	f.StringVar(&opt.lock, "lock", "", "Object Lock mode: compliance, governance or none (default: governance on S3)")
+	f.StringVar(&opt.retention, "retention", datadir.DefaultRetention.String(), "how long segments are locked")
+	f.StringVar(&opt.prefix, "prefix", datadir.DefaultPrefix, "where in the store the log lies")
+	f.StringVar(&opt.checksum, "checksum", "", "checksum S3 verifies: sha256, or md5 for stores that need the older one")
+	f.BoolVar(&opt.createBucket, "create-bucket", false, "make the bucket, with Object Lock")
+	f.BoolVar(&opt.noEncryption, "no-encryption", false, "records lie readable in the store (the only way in this version)")
+	f.BoolVar(&opt.plaintext, "plaintext-compliance", false, "allow compliance locks on records that are not encrypted: nobody can erase them before their time")
+	return cmd
+}
+
+func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum string, createBucket, plaintext bool) error {
+	ctx := cmd.Context()
+	keep, err := datadir.ParseDuration(retention)
+	if err != nil {
+		return usagef("write a number of days such as 400d, or hours such as 36h", "--retention: %s", err)
+	}
+	store := datadir.StoreConfig{Prefix: prefix, Lock: lock, Retention: keep, S3: datadir.S3FromEnv(a.env)}
+	if err := store.SetDefaults(checksum, plaintext); err != nil {
+		return err
+	}
+	if store.S3 != nil {
+		if err := a.prepareBucket(ctx, &store, createBucket); err != nil {
+			return err
+		}
+	}
+	d, err := datadir.Init(ctx, a.dir, datadir.InitOptions{Origin: origin, Store: store}, a.env)
+	if err != nil {
+		return err
+	}
+	if err := a.publishGenesis(ctx, d); err != nil {
+		return err
+	}
+	vkey, err := d.VerifierKey()
+	if err != nil {
+		return err
+	}
+	w := a.stderr
+	fmt.Fprintf(w, "ledger      %s\n", d.Config.Origin)
+	fmt.Fprintf(w, "directory   %s\n", a.dir)
+	fmt.Fprintf(w, "store       %s\n", store.Describe())
+	fmt.Fprintf(w, "public key  %s\n", filepath.Join(a.dir, "log.vkey"))
+	fmt.Fprintf(w, "            hand it to whoever is to verify this log; `verify` trusts nothing else\n")
+	fmt.Fprintf(w, "keys        %s\n", filepath.Join(a.dir, "keys"))
+	fmt.Fprintf(w, "            back them up with `indelible keys backup`; without them the log cannot go on\n")
+	fmt.Fprintf(w, "encryption  none: whoever can read the store can read the records\n")
+	fmt.Fprintf(w, "deletion    %s\n", store.WhoCanDelete())
+	fmt.Fprintln(a.stdout, vkey)
+	return nil
+}

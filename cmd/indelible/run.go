@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"indelible/internal/datadir"
+)
+
+// app is what every command works with.
+type app struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	env    datadir.Env
+	dir    string
+}
+
+// run is the whole program: it returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env datadir.Env) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: env}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if ctx.Err() != nil && err != nil {
+		fmt.Fprintln(stderr, "interrupted")
+		return exitInterrupted
+	}
+	return a.report(err)
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	dir := a.env("INDELIBLE_DIR")
+	if dir == "" {
+		dir = "indelible-data"
+	}
+	root := &cobra.Command{
+		Use:           "indelible",
+		Short:         "An audit log nobody can quietly change",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("run `indelible --help` for the list of commands", "unknown command %q", args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.PersistentFlags().StringVar(&a.dir, "dir", dir, "data directory of the ledger (INDELIBLE_DIR)")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("run `"+cmd.CommandPath()+" --help` for its flags", "%s", err)
+	})
+	root.AddCommand(
+		a.initCommand(), a.appendCommand(), a.verifyCommand(), a.versionCommand(),
+	)
+	for _, cmd := range root.Commands() {
+		checkArgs(cmd)
+	}
+	return root
+}
+
+// checkArgs makes wrong arguments of a command a usage error with a hint.
+func checkArgs(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		checkArgs(sub)
+	}
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usagef("usage: "+strings.TrimSpace(cmd.UseLine()), "%s", err)
+		}
+		return nil
+	}
+}

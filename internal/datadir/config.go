@@ -1,0 +1,152 @@
+// Package datadir is the data directory of a ledger: its layout, its
+// configuration, its keys and the lock that makes one process its writer.
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"indelible"
+)
+
+// Names inside a data directory.
+const (
+	configName = "indelible.yaml"
+	vkeyName   = "log.vkey"
+	storeDir   = "store"
+)
+
+// ErrNoLedger: the directory holds no ledger.
+var ErrNoLedger = errors.New("no ledger here")
+
+// Config is indelible.yaml. Unknown keys are refused.
+type Config struct {
+	Version   int          `yaml:"version"`
+	Origin    string       `yaml:"origin"`
+	LogID     indelible.ID `yaml:"log_id"`
+	Directory indelible.ID `yaml:"directory"`
+	Store     StoreConfig  `yaml:"store"`
+	Commit    CommitConfig `yaml:"commit,omitempty"`
+}
+
+// StoreConfig says where the log lies. Credentials never stand here.
+type StoreConfig struct {
+	Prefix    string   `yaml:"prefix"`
+	Lock      string   `yaml:"lock"`      // compliance, governance or none
+	Retention Duration `yaml:"retention"` // how long segments are locked
+	S3        *S3      `yaml:"s3,omitempty"`
+}
+
+// S3 names a bucket.
+type S3 struct {
+	Bucket    string `yaml:"bucket"`
+	Endpoint  string `yaml:"endpoint,omitempty"`
+	Region    string `yaml:"region,omitempty"`
+	PathStyle *bool  `yaml:"path_style,omitempty"`
+	Checksum  string `yaml:"checksum,omitempty"` // sha256 (default) or md5, for stores that need the older one
+	Insecure  bool   `yaml:"insecure,omitempty"` // allow http:// off loopback
+}
+
+// CommitConfig tunes the committer. Zero means the store's default.
+type CommitConfig struct {
+	Every   Duration `yaml:"every,omitempty"`
+	Publish Duration `yaml:"publish,omitempty"`
+}
+
+// Duration is a time.Duration that also knows days, as 400d.
+type Duration time.Duration
+
+// ParseDuration reads a Go duration or a number of days.
+func ParseDuration(s string) (Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return 0, fmt.Errorf("%q is not a number of days", s)
+		}
+		return Duration(time.Duration(n) * 24 * time.Hour), nil
+	}
+	d, err := time.ParseDuration(s)
+	if err == nil && d < 0 {
+		err = fmt.Errorf("%q is negative", s)
+	}
+	return Duration(d), err
+}
+
+func (d Duration) String() string {
+	day := 24 * time.Hour
+	if t := time.Duration(d); t >= day && t%day == 0 {
+		return strconv.FormatInt(int64(t/day), 10) + "d"
+	}
+	return time.Duration(d).String()
+}
+
+// MarshalText writes the form ParseDuration reads.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads a duration.
+func (d *Duration) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDuration(string(text))
+	return err
+}
+
+const configHeader = `# The ledger in this directory. Flags and environment variables go before what
+# stands here. No secret belongs in this file: S3 credentials come from
+# S3_ACCESS_KEY and S3_SECRET_KEY or from the usual AWS chain.
+#
+# version, origin, log_id and directory are who this ledger and this directory
+# are; the ledger does not open when they are changed.
+# store.lock       compliance, governance or none: who can delete a segment before its time
+# store.retention  how long a segment is locked, e.g. 400d
+# commit.every     how often what was recorded is committed, e.g. 200ms
+# commit.publish   how often the tree is signed and published, e.g. 1s
+`
+
+func (c *Config) marshal() ([]byte, error) {
+	b, err := yaml.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(configHeader), b...), nil
+}
+
+// LoadConfig reads the configuration of a data directory.
+func LoadConfig(dir string) (*Config, error) {
+	name := filepath.Join(dir, configName)
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s does not exist", ErrNoLedger, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var c Config
+	if err := yaml.UnmarshalWithOptions(b, &c, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if c.Version > 1 {
+		return nil, fmt.Errorf("%s: version %d: %w", name, c.Version, indelible.ErrNewerFormat)
+	}
+	if c.Version != 1 || c.Origin == "" || c.Store.Prefix == "" {
+		return nil, fmt.Errorf("%s: version, origin or store.prefix is missing", name)
+	}
+	if err := checkLock(c.Store.Lock); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &c, nil
+}
+
+func checkLock(mode string) error {
+	switch mode {
+	case "compliance", "governance", "none":
+		return nil
+	}
+	return fmt.Errorf("store.lock %q is not compliance, governance or none", mode)
+}

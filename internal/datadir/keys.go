@@ -1,0 +1,158 @@
+package datadir
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"indelible"
+	"indelible/internal/disk"
+)
+
+// Keys are the secrets of a data directory. The log key and the id-key belong
+// to the log and are backed up; the writer key belongs to the directory.
+type Keys struct {
+	Log      []ed25519.PrivateKey // the current one first, then the one before while a rotation overlaps
+	ID       [32]byte
+	Writer   ed25519.PrivateKey
+	Endorsed indelible.Writer
+}
+
+// keyFile is the JSON form of a key on disk, format version first.
+type keyFile struct {
+	Version int    `json:"version"`
+	Kind    string `json:"kind"`
+	Key     []byte `json:"key"` // base64
+	// Endorsement is the log key's word for a writer key.
+	Endorsement *indelible.Writer `json:"endorsement,omitempty"`
+}
+
+const (
+	logKeyName      = "log.key"
+	previousKeyName = "log-previous.key"
+	idKeyName       = "id.key"
+	writerKeyName   = "writer.key"
+)
+
+func keyPath(dir, name string) string { return filepath.Join(dir, "keys", name) }
+
+func writeKey(dir, name string, f keyFile) error {
+	f.Version = 1
+	b, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(disk.OS, keyPath(dir, name), append(b, '\n'))
+}
+
+func readKey(dir, name, kind string, size int) (keyFile, error) {
+	path := keyPath(dir, name)
+	var f keyFile
+	info, err := os.Stat(path)
+	if err != nil {
+		return f, err
+	}
+	if info.Mode().Perm()&0o077 != 0 && permissionsMean {
+		return f, fmt.Errorf("%s can be read by others (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path)
+	}
+	b, err := disk.ReadFile(disk.OS, path, 1<<16)
+	if err != nil {
+		return f, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return f, fmt.Errorf("%s is not a key file of this program", path)
+	}
+	if f.Version > 1 {
+		return f, fmt.Errorf("%s: version %d: %w", path, f.Version, indelible.ErrNewerFormat)
+	}
+	if f.Version != 1 || f.Kind != kind || len(f.Key) != size {
+		return f, fmt.Errorf("%s is not a %s", path, kind)
+	}
+	return f, nil
+}
+
+// newKeys draws all keys of a new log and its first directory.
+func newKeys(c *Config) (*Keys, error) {
+	k := &Keys{}
+	rand.Read(k.ID[:])
+	_, logKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	k.Log = []ed25519.PrivateKey{logKey}
+	return k, k.drawWriter(c, 1)
+}
+
+// drawWriter draws the directory's own writer key.
+func (k *Keys) drawWriter(c *Config, epoch uint64) error {
+	_, writer, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	k.Writer = writer
+	k.Endorsed = indelible.Endorse(k.Log[0], c.Origin, c.LogID, c.Directory, publicKey(writer), epoch)
+	return nil
+}
+
+func (k *Keys) save(dir string) error {
+	if err := writeKey(dir, logKeyName, keyFile{Kind: "log key", Key: k.Log[0].Seed()}); err != nil {
+		return err
+	}
+	if len(k.Log) > 1 {
+		if err := writeKey(dir, previousKeyName, keyFile{Kind: "log key", Key: k.Log[1].Seed()}); err != nil {
+			return err
+		}
+	}
+	if err := writeKey(dir, idKeyName, keyFile{Kind: "id key", Key: k.ID[:]}); err != nil {
+		return err
+	}
+	return writeKey(dir, writerKeyName, keyFile{Kind: "writer key", Key: k.Writer.Seed(), Endorsement: &k.Endorsed})
+}
+
+func loadKeys(dir string, c *Config) (*Keys, error) {
+	k := &Keys{}
+	for _, name := range []string{logKeyName, previousKeyName} {
+		f, err := readKey(dir, name, "log key", ed25519.SeedSize)
+		if os.IsNotExist(err) && name == previousKeyName {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		k.Log = append(k.Log, ed25519.NewKeyFromSeed(f.Key))
+	}
+	f, err := readKey(dir, idKeyName, "id key", len(k.ID))
+	if err != nil {
+		return nil, err
+	}
+	copy(k.ID[:], f.Key)
+	if f, err = readKey(dir, writerKeyName, "writer key", ed25519.SeedSize); err != nil {
+		return nil, err
+	}
+	k.Writer = ed25519.NewKeyFromSeed(f.Key)
+	if f.Endorsement == nil || f.Endorsement.Key != publicKey(k.Writer) || f.Endorsement.Directory != c.Directory {
+		return nil, fmt.Errorf("%s is not the writer key of this directory", keyPath(dir, writerKeyName))
+	}
+	k.Endorsed = *f.Endorsement
+	return k, nil
+}
+
+// LoadIDKey reads the ledger id-key alone: enough to check references.
+func LoadIDKey(dir string) (*[32]byte, error) {
+	f, err := readKey(dir, idKeyName, "id key", 32)
+	if err != nil {
+		return nil, err
+	}
+	return (*[32]byte)(f.Key), nil
+}
+
+func publicKey(key ed25519.PrivateKey) (p indelible.PublicKey) {
+	copy(p[:], key.Public().(ed25519.PublicKey))
+	return p
+}

@@ -1,0 +1,264 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"indelible"
+	"indelible/internal/store"
+)
+
+// comparer does the part of a verification that needs no order, on several
+// goroutines: comparing published objects with what the segments say they must
+// be, and looking into payloads.
+type comparer struct {
+	v       *verifier
+	ctx     context.Context
+	jobs    chan func()
+	wg      sync.WaitGroup
+	visited map[string]bool // object names seen, by the one who hands out jobs
+}
+
+func (v *verifier) startComparer(ctx context.Context) *comparer {
+	c := &comparer{v: v, ctx: ctx, jobs: make(chan func(), 2*v.opt.Workers), visited: make(map[string]bool)}
+	for range v.opt.Workers {
+		c.wg.Go(func() {
+			for job := range c.jobs {
+				job()
+			}
+		})
+	}
+	return c
+}
+
+func (c *comparer) finish() {
+	close(c.jobs)
+	c.wg.Wait()
+}
+
+// object compares one object; required says that the checkpoint covers it.
+func (c *comparer) object(o object, required bool) {
+	c.visited[o.name] = true
+	partials := c.v.names.partials[o.name]
+	for _, name := range partials {
+		c.visited[name] = true
+	}
+	present := c.v.names.tiles[o.name]
+	if size, ok := numberOf(o.name, headsPrefix); ok {
+		present = c.v.names.heads[size]
+	}
+	if !present && len(partials) == 0 && !required {
+		return
+	}
+	c.jobs <- func() {
+		if present || required {
+			c.check(o.name, o.data, required)
+		}
+		for _, name := range partials {
+			c.checkPartial(name, o.data)
+		}
+	}
+}
+
+// unfinished compares a partial tile or bundle of the checkpoint's tree. A
+// larger one may have taken its place; that holds the same entries.
+func (c *comparer) unfinished(o object) {
+	full, _, _ := strings.Cut(o.name, ".p/")
+	partials := c.v.names.partials[full]
+	for _, name := range partials {
+		c.visited[name] = true
+	}
+	present := c.v.names.tiles[o.name] || !c.v.names.tiles[full]
+	c.jobs <- func() {
+		if present {
+			c.check(o.name, o.data, true)
+		}
+		for _, name := range partials {
+			if name != o.name {
+				c.checkPartial(name, o.data)
+			}
+		}
+	}
+}
+
+// checkPartial compares a superseded partial tile with the beginning of data.
+// One that is wider than data belongs to a later tree.
+func (c *comparer) checkPartial(name string, data []byte) {
+	tile, err := torchwood.ParseTilePath(name)
+	if err != nil {
+		return
+	}
+	entry := tlog.HashSize
+	if tile.L < 0 {
+		entry = 2 + indelible.LeafSize
+	}
+	if n := tile.W * entry; n <= len(data) {
+		c.check(name, data[:n], true)
+	}
+}
+
+// check compares an object with what it must hold.
+func (c *comparer) check(name string, want []byte, required bool) {
+	v := c.v
+	got, err := v.read(c.ctx, name, int64(len(want)))
+	v.mu.Lock()
+	v.report.Objects++
+	v.mu.Unlock()
+	var bad *TamperError
+	switch {
+	case errors.Is(err, store.ErrNotExist) && !required:
+	case err != nil && !errors.As(err, &bad):
+		v.failed(name, err)
+	case bytes.Equal(got, want):
+	case !required:
+		v.problem(interference, Problem{Object: name, What: "foreign object where a later part of the tree will stand"})
+	default:
+		p := Problem{Object: name, What: "does not follow from the leaves"}
+		if bad != nil {
+			p.What = bad.What
+		}
+		c.name(&p, name, got, want)
+		v.problem(tampering, p)
+	}
+}
+
+// name says which leaf of a tile the first difference hit.
+func (c *comparer) name(p *Problem, name string, got, want []byte) {
+	tile, err := torchwood.ParseTilePath(name)
+	if err != nil || tile.L > 0 {
+		return
+	}
+	at := 0
+	for at < min(len(got), len(want)) && got[at] == want[at] {
+		at++
+	}
+	entry := tlog.HashSize
+	if tile.L < 0 {
+		entry = 2 + indelible.LeafSize
+	}
+	index := uint64(tile.N)*torchwood.TileWidth + uint64(min(at, len(want)-1)/entry)
+	p.Index = &index
+	if tile.L < 0 {
+		var leaf indelible.Leaf
+		if i := min(at, len(want)-1) / entry * entry; leaf.Decode(want[i+2:i+entry]) == nil {
+			p.Segment = &leaf.Segment
+			p.EventID = c.v.eventIDOf(c.ctx, leaf.Segment, index)
+		}
+	}
+}
+
+// eventIDOf reads the id of an event from its segment, for naming it.
+func (v *verifier) eventIDOf(ctx context.Context, seq, index uint64) string {
+	b, err := v.read(ctx, segmentName(seq), MaxSegment)
+	if err != nil {
+		return ""
+	}
+	seg, err := DecodeSegment(b)
+	if err != nil || index < seg.OldSize || index >= seg.NewSize {
+		return ""
+	}
+	return v.eventID(seg.Payloads[index-seg.OldSize])
+}
+
+// payloads looks into the payloads of a segment.
+func (c *comparer) payloads(f fetched, tenants []tenantCheck) {
+	system := c.v.system
+	c.jobs <- func() {
+		c.countLeaves(f.seg.Leaves, system, f.seg.OldSize)
+		if c.v.opt.Opener != nil {
+			c.v.checkIdentities(f.seg, tenants)
+		}
+	}
+}
+
+// count counts leaves whose segment is damaged.
+func (c *comparer) count(leaves [][]byte, system []bool) {
+	c.countLeaves(bytes.Join(leaves, nil), system, 0)
+}
+
+func (c *comparer) countLeaves(leaves []byte, system []bool, first uint64) {
+	v := c.v
+	var events, ours, conflicts uint64
+	var leaf indelible.Leaf
+	for i := 0; i < len(leaves); i += indelible.LeafSize {
+		if leaf.Decode(leaves[i:i+indelible.LeafSize]) != nil || first+uint64(i/indelible.LeafSize) >= v.checkpoint.Size {
+			continue
+		}
+		if leaf.Kind.Critical() && !leaf.Kind.Known() {
+			index := first + uint64(i/indelible.LeafSize)
+			v.problem(unreadable, Problem{Object: segmentName(leaf.Segment), Segment: &leaf.Segment, Index: &index, What: fmt.Sprintf("unknown critical %s", leaf.Kind)})
+		}
+		if !leaf.Kind.Recorded() {
+			continue
+		}
+		if leaf.Kind == indelible.KindConflict {
+			conflicts++
+		}
+		if no := leaf.TenantNo; no > 0 && no <= uint64(len(system)) && system[no-1] {
+			ours++
+		} else {
+			events++
+		}
+	}
+	v.mu.Lock()
+	v.report.Events += events
+	v.report.SystemEvents += ours
+	v.report.Conflicts += conflicts
+	v.mu.Unlock()
+}
+
+// checkIdentities compares each event's tenant and id with its leaf.
+func (v *verifier) checkIdentities(seg *Segment, tenants []tenantCheck) {
+	var leaf indelible.Leaf
+	for i := range seg.Count() {
+		if leaf.Decode(seg.Leaf(i)) != nil || !leaf.Kind.Recorded() || leaf.TenantNo == 0 || leaf.TenantNo > uint64(len(tenants)) {
+			continue
+		}
+		tenant := &tenants[leaf.TenantNo-1]
+		if !tenant.known {
+			continue
+		}
+		what := ""
+		tenantID, eventID, err := v.opt.Opener.EventIdentity(seg.Payloads[i])
+		switch {
+		case err != nil:
+			what = "payload is not an event: " + err.Error()
+		case tenantID != tenant.id:
+			what = fmt.Sprintf("event of tenant %q in the row of %q", tenantID, tenant.id)
+		case v.opt.IDKey != nil && indelible.EventRef(&tenant.key, eventID) != leaf.EventRef:
+			what = "the reference in the leaf is not that of the event's id"
+		default:
+			continue
+		}
+		index := seg.OldSize + uint64(i)
+		v.problem(tampering, Problem{Object: segmentName(seg.Seq), Segment: &seg.Seq, Index: &index, EventID: eventID, What: what})
+	}
+}
+
+// checkLeftOver names what stands in the store without belonging to the log.
+func (v *verifier) checkLeftOver() {
+	for _, name := range v.names.foreign {
+		v.problem(interference, Problem{Object: name, What: "foreign object"})
+	}
+	for name := range v.names.tiles {
+		if !v.compare.visited[name] {
+			v.problem(interference, Problem{Object: name, What: "foreign object: not a tile of this tree"})
+		}
+	}
+	for size := range v.names.heads {
+		if !v.compare.visited[headsName(size)] {
+			v.problem(interference, Problem{Object: headsName(size), What: "foreign object: no heads leaf at this size"})
+		}
+	}
+	for name, versions := range v.names.changed {
+		what := fmt.Sprintf("%d versions or delete markers over the original", len(versions)-1)
+		v.problem(interference, Problem{Object: name, What: what})
+	}
+}

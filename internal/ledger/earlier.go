@@ -1,0 +1,116 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"sync"
+
+	"filippo.io/torchwood"
+
+	"indelible"
+	"indelible/internal/store"
+)
+
+// segmentRange says which leaves a segment holds.
+type segmentRange struct {
+	first, end uint64
+	seq        uint64
+}
+
+// segmentCache keeps the segments read last: who compares a repeated import
+// with what is there reads the same few again and again.
+type segmentCache struct {
+	st   store.Store
+	mu   sync.Mutex
+	segs []*Segment // most recently used first
+}
+
+const cachedSegments = 3
+
+func newSegmentCache(st store.Store) *segmentCache { return &segmentCache{st: st} }
+
+func (c *segmentCache) get(ctx context.Context, seq uint64) (*Segment, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, seg := range c.segs {
+		if seg.Seq == seq {
+			copy(c.segs[1:i+1], c.segs[:i])
+			c.segs[0] = seg
+			return seg, nil
+		}
+	}
+	seg, err := readSegment(ctx, c.st, seq)
+	if err != nil {
+		return nil, err
+	}
+	c.segs = append([]*Segment{seg}, c.segs[:min(len(c.segs), cachedSegments-1)]...)
+	return seg, nil
+}
+
+// readSegment reads and decodes a whole segment.
+func readSegment(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
+	name := segmentName(seq)
+	b, err := readAll(ctx, st, name, MaxSegment)
+	if err != nil {
+		return nil, missing(name, err)
+	}
+	seg, err := DecodeSegment(b)
+	if err != nil {
+		return nil, tampered(name, "%v", err)
+	}
+	return seg, nil
+}
+
+// earlier returns leaf and payload number index, from the transaction, the
+// segments committed by this process, or the published tree.
+func (l *Ledger) earlier(ctx context.Context, t *txn, index uint64) (leaf, payload []byte, err error) {
+	if base := l.state.edge.size; t != nil && index >= base {
+		i := int(index - base)
+		return t.leaves[i*indelible.LeafSize : (i+1)*indelible.LeafSize], t.payloads[i], nil
+	}
+	seq, err := l.segmentOf(ctx, index)
+	if err != nil {
+		return nil, nil, err
+	}
+	var seg *Segment
+	err = l.retry(ctx, func() (err error) {
+		seg, err = l.reader.get(ctx, seq)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if index < seg.OldSize || index >= seg.NewSize {
+		return nil, nil, tampered(segmentName(seq), "does not hold leaf %d", index)
+	}
+	i := int(index - seg.OldSize)
+	return seg.Leaf(i), seg.Payloads[i], nil
+}
+
+// segmentOf finds the segment that holds a leaf: the leaf says so.
+func (l *Ledger) segmentOf(ctx context.Context, index uint64) (uint64, error) {
+	l.stateMu.RLock()
+	ranges := l.ranges
+	l.stateMu.RUnlock()
+	i := sort.Search(len(ranges), func(i int) bool { return ranges[i].end > index })
+	if i < len(ranges) && ranges[i].first <= index {
+		return ranges[i].seq, nil
+	}
+	n := index / torchwood.TileWidth
+	var leaf indelible.Leaf
+	err := l.retry(ctx, func() error {
+		w := min(l.Status().Published-n*torchwood.TileWidth, torchwood.TileWidth)
+		b, err := readTile(ctx, l.cfg.Store, -1, int64(n), int(w))
+		if err != nil {
+			return err
+		}
+		const entry = 2 + indelible.LeafSize
+		at := int(index%torchwood.TileWidth) * entry
+		if at+entry > len(b) {
+			return fmt.Errorf("leaf %d is not published", index)
+		}
+		return leaf.Decode(b[at+2 : at+entry])
+	})
+	return leaf.Segment, err
+}

@@ -1,0 +1,155 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"indelible"
+	"indelible/internal/journal"
+)
+
+// journalOptions are how this ledger's journal is opened.
+func (l *Ledger) journalOptions(size uint64) journal.Options {
+	return journal.Options{
+		OpeningSize: size,
+		Directory:   [16]byte(l.cfg.Writer.Endorsed.Directory),
+		Clock:       l.cfg.Clock,
+		Signer: func(root [32]byte, id [16]byte, group uint64, unixMilli int64) (sig [64]byte, err error) {
+			m := indelible.ReceiptMessage(l.cfg.LogID, indelible.ID(id), group, unixMilli, indelible.Hash(root))
+			copy(sig[:], ed25519.Sign(l.cfg.Writer.Key, m))
+			return sig, nil
+		},
+	}
+}
+
+// nextBatch reads the groups for the next segment: from the oldest journal
+// that holds something uncommitted, and from that one alone.
+func (l *Ledger) nextBatch() (from indelible.ID, groups []journal.Group, err error) {
+	for _, j := range l.journal.Journals() {
+		at := l.committed(j)
+		if at >= j.Length {
+			continue
+		}
+		from = indelible.ID(j.ID)
+		target := segmentTarget
+		if j.Length-at > 2*segmentTarget {
+			target = segmentBacklog
+		}
+		for size := 0; at < j.Length; {
+			g, err := l.journal.ReadGroup(j.ID, at)
+			if err != nil {
+				return from, nil, fmt.Errorf("read the journal: %w", err)
+			}
+			n := int(g.End - g.Offset)
+			if len(groups) > 0 && size+n > target {
+				break
+			}
+			groups, size, at = append(groups, g), size+n, g.End
+		}
+		return from, groups, nil
+	}
+	return from, nil, nil
+}
+
+// committed is the offset in a journal up to which it is in the store.
+func (l *Ledger) committed(j journal.Info) uint64 {
+	l.stateMu.RLock()
+	defer l.stateMu.RUnlock()
+	if l.state != nil {
+		if mark, ok := l.state.journals[indelible.ID(j.ID)]; ok {
+			return mark.position
+		}
+	}
+	return j.First
+}
+
+// markAfter is the mark of a journal once the groups are committed.
+func (l *Ledger) markAfter(from indelible.ID, groups []journal.Group) journalMark {
+	if n := len(groups); n > 0 {
+		return journalMark{groups[n-1].End, indelible.Hash(groups[n-1].Hash)}
+	}
+	return journalMark{}
+}
+
+// pendingBytes is how much of the journals is not in the store.
+func (l *Ledger) pendingBytes() int64 {
+	var n int64
+	for _, j := range l.journal.Journals() {
+		if at := l.committed(j); j.Length > at {
+			n += int64(j.Length - at)
+		}
+	}
+	return n
+}
+
+// moreThan reports whether the journals hold more than the groups at hand.
+func (l *Ledger) moreThan(groups []journal.Group) bool {
+	var n int64
+	for _, g := range groups {
+		n += int64(g.End - g.Offset)
+	}
+	return l.pendingBytes() > n
+}
+
+// trim deletes journals that are in the store entirely. The one being written
+// stays.
+func (l *Ledger) trim() {
+	for _, j := range l.journal.Journals() {
+		if j.Live || l.committed(j) < j.Length {
+			continue
+		}
+		if err := l.journal.Trim(j.ID); err != nil {
+			l.cfg.Log.Warn("a committed journal cannot be deleted", "journal", indelible.ID(j.ID), "err", err)
+		}
+	}
+}
+
+// maxClockSkew and maxClockJump bound what is believed of the clock. Locks
+// follow it: a clock at 2099 would lock objects until 2100.
+const (
+	maxClockSkew = 5 * time.Minute
+	maxClockJump = time.Hour
+)
+
+// checkClock compares the wall clock with the monotonic one, the store's and
+// the log's last commit.
+func (l *Ledger) checkClock() error {
+	now := l.cfg.Clock()
+	if !l.clockSeen.IsZero() {
+		// Sub uses the monotonic reading where both times have one.
+		passed := now.Sub(l.clockSeen)
+		if jump := now.Round(0).Sub(l.clockSeen.Round(0)) - passed; jump.Abs() > maxClockJump {
+			return fmt.Errorf("%w: it jumped by %s", ErrClock, jump.Round(time.Second))
+		}
+	}
+	l.clockSeen = now
+	if c, ok := l.cfg.Store.(interface{ Skew() (time.Duration, bool) }); ok {
+		if skew, known := c.Skew(); known && skew.Abs() > maxClockSkew {
+			return fmt.Errorf("%w: the store's clock is %s from ours", ErrClock, skew.Round(time.Second))
+		}
+	}
+	if l.state != nil {
+		if ahead := time.UnixMilli(l.state.time).Sub(now); ahead > maxClockJump && !l.cfg.ConfirmClock {
+			return fmt.Errorf("%w: the last commit is %s ahead of it", ErrClock, ahead.Round(time.Second))
+		}
+	}
+	return nil
+}
+
+// commitTime never goes back.
+func (l *Ledger) commitTime() int64 {
+	return max(l.cfg.Clock().UnixMilli(), l.state.time)
+}
+
+// closeJournal ends the journal, and deletes it if all of it is in the store.
+func (l *Ledger) closeJournal() error {
+	for _, j := range l.journal.Journals() {
+		if at := l.committed(j); j.Live && at == j.Length {
+			if _, err := l.journal.Retire(j.ID, at); err != nil {
+				l.cfg.Log.Warn("a committed journal cannot be deleted", "journal", j.ID, "err", err)
+			}
+		}
+	}
+	return l.journal.Close()
+}

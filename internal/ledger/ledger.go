@@ -1,0 +1,251 @@
+// Package ledger gives recorded events their order and makes it provable: it
+// commits the journal to the store as signed segments, grows the Merkle tree
+// and publishes it. docs/format.md describes every byte it writes.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"indelible"
+	"indelible/internal/journal"
+)
+
+// Errors a ledger ends with, for errors.Is.
+var (
+	// ErrOtherWriter: another data directory wrote last, or we were fenced.
+	ErrOtherWriter = errors.New("another writer holds this log")
+	// ErrClosed: the ledger was closed.
+	ErrClosed = errors.New("ledger is closed")
+	// ErrClock: the clock is not to be believed; commits have stopped.
+	ErrClock = errors.New("clock is off")
+	// ErrOverdue: records wait so long that the promise of their receipts is near its end.
+	ErrOverdue = errors.New("the oldest record has waited too long for the store")
+)
+
+// Record is a sealed event, ready for the journal.
+type Record = journal.Record
+
+// Placed says where a record ended up in the log.
+type Placed struct {
+	Index    uint64
+	Leaf     indelible.Hash
+	Segment  uint64
+	Repeat   bool // the same event was there before, at Index
+	Conflict bool // kept as a conflict: its id was taken by other content
+}
+
+// Ledger is an open log: the one writer of its data directory.
+type Ledger struct {
+	cfg     Config
+	journal *journal.Journal
+	window  *window
+
+	mu        sync.Mutex
+	tenants   map[string]*TenantKeys
+	waiters   map[indelible.Hash]chan Placed
+	status    Status
+	err       error // why the committer ended
+	draining  int   // callers that want everything in the store now
+	publishTo uint64
+	changed   chan struct{} // closed and renewed when status or err change
+
+	stateMu sync.RWMutex
+	state   *state // nil until the log was replayed
+	ranges  []segmentRange
+
+	// Of the committer alone.
+	epoch       uint64                   // of this process
+	descriptors map[indelible.Ref][]byte // of tenants, known to carry the right salt
+	clockSeen   time.Time
+
+	reader *segmentCache
+	wake   chan struct{}
+	stop   context.CancelFunc
+	done   chan struct{}
+	pub    publisher
+}
+
+// Status is what a ledger says of itself.
+type Status struct {
+	Ready       bool      // the log was replayed; this process may write
+	Size        uint64    // of the committed tree
+	Published   uint64    // size of the tree in the checkpoint
+	Pending     int64     // bytes in the journal that are not in the store
+	StoreErr    error     // the last answer of a store that is away
+	StoreSince  time.Time // since when
+	LastSegment uint64
+}
+
+// TenantKeys is what the recorder needs to make records of a tenant.
+type TenantKeys struct {
+	Ref        indelible.Ref
+	IDKey      [32]byte
+	Descriptor []byte
+	settled    bool // the tenant is in the log
+}
+
+// Open opens the journal, starts the committer and returns at once; the store
+// is not needed for that. The caller holds the lock on the data directory.
+func Open(cfg Config) (*Ledger, error) {
+	l := &Ledger{
+		cfg:     cfg.withDefaults(),
+		tenants: make(map[string]*TenantKeys),
+		waiters: make(map[indelible.Hash]chan Placed),
+		changed: make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
+
+		descriptors: make(map[indelible.Ref][]byte),
+	}
+	l.reader = newSegmentCache(l.cfg.Store)
+	if err := l.checkFenced(); err != nil {
+		return nil, err
+	}
+	mark, err := readMark(l.cfg.FS, l.cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	l.window, err = openWindow(l.cfg.FS, filepath.Join(l.cfg.Dir, "journal", "window"), l.cfg.LogID)
+	if err != nil {
+		return nil, err
+	}
+	l.journal, err = journal.Open(l.cfg.FS, filepath.Join(l.cfg.Dir, "journal"), l.journalOptions(mark.Size))
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	l.pub.start(ctx)
+	go l.run(ctx)
+	return l, nil
+}
+
+// Append writes records to the journal and returns when they are durable
+// there. The acknowledgements carry the signed promise.
+func (l *Ledger) Append(ctx context.Context, records []Record) ([]journal.Ack, error) {
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	acks, err := l.journal.Append(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	l.nudge()
+	return acks, nil
+}
+
+// Expect registers interest in where the record with this payload hash ends
+// up. It must be called before Append, or the answer may be missed.
+func (l *Ledger) Expect(payload indelible.Hash) <-chan Placed {
+	ch := make(chan Placed, 1)
+	l.mu.Lock()
+	l.waiters[payload] = ch
+	l.mu.Unlock()
+	return ch
+}
+
+// Forget ends the interest registered by Expect.
+func (l *Ledger) Forget(payload indelible.Hash) {
+	l.mu.Lock()
+	delete(l.waiters, payload)
+	l.mu.Unlock()
+}
+
+// Err is why the ledger stopped committing, or nil.
+func (l *Ledger) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Status reports how things stand.
+func (l *Ledger) Status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.status
+}
+
+// setStatus changes the status and tells who waits for that.
+func (l *Ledger) setStatus(change func(*Status)) {
+	l.mu.Lock()
+	change(&l.status)
+	close(l.changed)
+	l.changed = make(chan struct{})
+	l.mu.Unlock()
+}
+
+// await waits until ok says so of the status, the ledger fails or ctx ends.
+func (l *Ledger) await(ctx context.Context, ok func(*Status) bool) error {
+	for {
+		l.mu.Lock()
+		done, err, changed := ok(&l.status), l.err, l.changed
+		l.mu.Unlock()
+		switch {
+		case done:
+			return nil
+		case err != nil:
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Ready waits until the log was replayed and this process may write.
+func (l *Ledger) Ready(ctx context.Context) error {
+	return l.await(ctx, func(s *Status) bool { return s.Ready })
+}
+
+// Flush waits until everything that is in the journal now is in the store and published.
+func (l *Ledger) Flush(ctx context.Context) error {
+	l.mu.Lock()
+	l.draining++
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		l.draining--
+		l.mu.Unlock()
+	}()
+	l.nudge()
+	return l.await(ctx, func(s *Status) bool { return s.Ready && s.Pending == 0 && s.Published == s.Size })
+}
+
+// nudge wakes the committer.
+func (l *Ledger) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close stops the committer where it stands; what is not in the store stays in
+// the journal. Call Flush first to leave nothing behind.
+func (l *Ledger) Close() error {
+	l.stop()
+	<-l.done
+	l.pub.wait()
+	err := l.window.close()
+	return errors.Join(err, l.closeJournal())
+}
+
+// fail ends the ledger: nothing more is committed.
+func (l *Ledger) fail(err error) {
+	l.mu.Lock()
+	if l.err == nil {
+		l.err = err
+	}
+	close(l.changed)
+	l.changed = make(chan struct{})
+	l.mu.Unlock()
+}
+
+// Done is closed when the committer has ended; Err says why.
+func (l *Ledger) Done() <-chan struct{} { return l.done }

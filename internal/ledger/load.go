@@ -1,0 +1,297 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"indelible"
+	"indelible/internal/store"
+)
+
+// TamperError says that an object of the log is not what the log itself says
+// it must be.
+type TamperError struct {
+	Object string
+	What   string
+}
+
+func (e *TamperError) Error() string { return e.Object + ": " + e.What }
+
+func tampered(object, format string, args ...any) error {
+	return &TamperError{object, fmt.Sprintf(format, args...)}
+}
+
+// readAll reads a whole object of at most limit bytes.
+func readAll(ctx context.Context, s store.Store, name string, limit int64) ([]byte, error) {
+	o, err := s.Read(ctx, name, store.ReadOptions{Length: limit + 1})
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(o.Data)) > limit {
+		return nil, tampered(name, "longer than the %d bytes it can have", limit)
+	}
+	return o.Data, nil
+}
+
+// loadPublished builds the state as of a checkpoint, from tiles, heads objects
+// and the segment that closed the publish; cost does not depend on the length
+// of the log. Everything read is checked against the checkpoint.
+func loadPublished(ctx context.Context, st store.Store, c *Checkpoint) (*state, error) {
+	s := newState(c.Origin)
+	if err := s.loadEdge(ctx, st, c); err != nil {
+		return nil, err
+	}
+	if err := s.loadTable(ctx, st, c.Size); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// loadEdge reads the unfinished tiles and the unfinished bundle.
+func (s *state) loadEdge(ctx context.Context, st store.Store, c *Checkpoint) error {
+	s.edge.size = c.Size
+	for level, n := 0, c.Size; n > 0; level, n = level+1, n/torchwood.TileWidth {
+		w := int(n % torchwood.TileWidth)
+		tile := make([]tlog.Hash, w, torchwood.TileWidth)
+		if w > 0 {
+			name := tileName(level, int64(n/torchwood.TileWidth), w)
+			b, err := readAll(ctx, st, name, int64(w*tlog.HashSize))
+			if err != nil {
+				return missing(name, err)
+			}
+			if len(b) != w*tlog.HashSize {
+				return tampered(name, "%d bytes, want %d", len(b), w*tlog.HashSize)
+			}
+			for i := range tile {
+				copy(tile[i][:], b[i*tlog.HashSize:])
+			}
+		}
+		s.edge.levels = append(s.edge.levels, tile)
+	}
+	if s.edge.root() != c.Root {
+		return tampered(tilePrefix, "the tiles at the tree's right edge do not give the checkpoint's root")
+	}
+	w := int(c.Size % torchwood.TileWidth)
+	if w == 0 {
+		return nil
+	}
+	name := bundleName(int64(c.Size/torchwood.TileWidth), w)
+	var err error
+	if s.bundle, err = readAll(ctx, st, name, int64(w*(2+indelible.LeafSize))); err != nil {
+		return missing(name, err)
+	}
+	hashes, err := bundleHashes(s.bundle)
+	if err != nil || len(hashes) != w {
+		return tampered(name, "not a bundle of %d leaves", w)
+	}
+	for i, h := range hashes {
+		if tlog.Hash(h) != s.edge.levels[0][i] {
+			return tampered(name, "leaf %d is not the one in the tree", c.Size-uint64(w-i))
+		}
+	}
+	return nil
+}
+
+// missing turns the absence of an object the log needs into tampering; other
+// errors stay what they are.
+func missing(name string, err error) error {
+	if errors.Is(err, store.ErrNotExist) {
+		return tampered(name, "missing")
+	}
+	return fmt.Errorf("read %s: %w", name, err)
+}
+
+// bundleHashes splits a bundle into its leaves and hashes them.
+func bundleHashes(b []byte) ([]indelible.Hash, error) {
+	const entry = 2 + indelible.LeafSize
+	if len(b)%entry != 0 {
+		return nil, errors.New("bundle: odd length")
+	}
+	hashes := make([]indelible.Hash, 0, len(b)/entry)
+	for ; len(b) > 0; b = b[entry:] {
+		if binary.BigEndian.Uint16(b) != indelible.LeafSize {
+			return nil, errors.New("bundle: an entry is not a leaf")
+		}
+		hashes = append(hashes, indelible.LeafHash(b[2:entry]))
+	}
+	return hashes, nil
+}
+
+// loadTable reads heads objects back to the latest full one and the head of
+// the segment that holds the heads leaf.
+func (s *state) loadTable(ctx context.Context, st store.Store, size uint64) error {
+	var chain []*headsObject
+	for at := size; ; {
+		name := headsName(at)
+		b, err := readAll(ctx, st, name, 1<<30)
+		if err != nil {
+			return missing(name, err)
+		}
+		h, err := decodeHeadsObject(b)
+		if err != nil || h.Size != at || (!h.Full && (h.PreviousSize == 0 || h.PreviousSize >= at)) {
+			return tampered(name, "damaged: %v", err)
+		}
+		chain = append(chain, h)
+		if h.Full {
+			break
+		}
+		at = h.PreviousSize
+	}
+	newest := chain[0]
+	name := headsName(size)
+	if len(newest.Leaves) == 0 {
+		return tampered(name, "holds no heads leaf")
+	}
+	last := newest.Leaves[len(newest.Leaves)-1]
+	leaf, heads, err := decodeHeadsLeaf(last)
+	if err != nil || last.Index != size-1 {
+		return tampered(name, "its heads leaf is not at the end of the tree: %v", err)
+	}
+	for i := len(chain) - 1; i >= 0; i-- {
+		if err := s.takeHeads(chain[i]); err != nil {
+			return tampered(headsName(chain[i].Size), "%v", err)
+		}
+	}
+	if s.rows.root() != heads.Root || uint64(len(s.tenants)) != heads.Rows || keysHash(s.keyLeaves) != heads.Keys {
+		return tampered(name, "rows, tenants or keys are not those of the heads leaf")
+	}
+	if err := s.takeKeys(); err != nil {
+		return tampered(name, "%v", err)
+	}
+	s.lastHeads, s.headsSize = size-1, size
+	return s.loadLastSegment(ctx, st, leaf.Segment, size, last.Leaf)
+}
+
+func decodeHeadsLeaf(k keptLeaf) (leaf indelible.Leaf, heads indelible.Heads, err error) {
+	if err = leaf.Decode(k.Leaf); err != nil {
+		return
+	}
+	if h, herr := indelible.HashPayload(k.Payload); herr != nil || h != leaf.Payload || leaf.Kind != indelible.KindHeads {
+		return leaf, heads, errors.New("not a heads leaf with its payload")
+	}
+	return leaf, heads, systemContent(k.Payload, &heads)
+}
+
+// takeHeads applies one heads object, oldest first.
+func (s *state) takeHeads(h *headsObject) error {
+	if h.Full {
+		s.sinceFull = 0
+	} else {
+		s.sinceFull += len(h.Changed)
+	}
+	for _, k := range h.Leaves {
+		var leaf indelible.Leaf
+		if err := leaf.Decode(k.Leaf); err != nil {
+			return err
+		}
+		if p, err := indelible.HashPayload(k.Payload); err != nil || p != leaf.Payload {
+			return fmt.Errorf("leaf %d does not match its payload", k.Index)
+		}
+		switch leaf.Kind {
+		case indelible.KindTenant:
+			if leaf.TenantNo != uint64(len(s.tenants))+1 {
+				return fmt.Errorf("tenant number %d out of order", leaf.TenantNo)
+			}
+			s.tenants = append(s.tenants, k)
+			s.byRef[leaf.EventRef] = leaf.TenantNo
+		case indelible.KindGenesis, indelible.KindWriterKey, indelible.KindLogKey:
+			s.keyLeaves = append(s.keyLeaves, k)
+		}
+	}
+	for _, row := range h.Changed {
+		if row.TenantNo == 0 || row.TenantNo > uint64(len(s.tenants)) || row.TenantNo > uint64(len(s.rows.rows))+1 {
+			return fmt.Errorf("row of tenant number %d out of order", row.TenantNo)
+		}
+		if indelible.LeafHash(s.tenants[row.TenantNo-1].Leaf) != row.Tenant {
+			return fmt.Errorf("row of tenant number %d names another tenant leaf", row.TenantNo)
+		}
+		s.rows.set(row)
+	}
+	return nil
+}
+
+// takeKeys follows genesis, writer keys and rotations.
+func (s *state) takeKeys() error {
+	for _, k := range s.keyLeaves {
+		var leaf indelible.Leaf
+		if err := leaf.Decode(k.Leaf); err != nil {
+			return err
+		}
+		if leaf.Kind == indelible.KindGenesis {
+			var g indelible.Genesis
+			if err := systemContent(k.Payload, &g); err != nil {
+				return err
+			}
+			s.logID = g.LogID
+		}
+		t := &txn{base: s, logKey: s.logKey, logID: s.logID, edge: edge{size: k.Index}}
+		if err := t.checkSystem(&leaf, k.Payload, &Segment{LogID: s.logID}); err != nil {
+			return err
+		}
+		s.logKey, s.logID = t.logKey, t.logID
+		for _, w := range t.writers {
+			s.writers[w.Key] = w
+		}
+	}
+	return nil
+}
+
+// loadLastSegment reads the head of the segment that closed the publish: its
+// epoch, hash and journal position are where the log goes on.
+func (s *state) loadLastSegment(ctx context.Context, st store.Store, seq, size uint64, headsLeaf []byte) error {
+	name := segmentName(seq)
+	seg, err := readSegmentHead(ctx, st, seq)
+	if err != nil {
+		return err
+	}
+	if _, ok := s.writers[seg.Writer]; !ok || seg.Seq != seq || seg.LogID != s.logID || seg.NewSize != size || seg.NewRoot != s.edge.root() {
+		return tampered(name, "is not the segment that made the tree of size %d", size)
+	}
+	// The new root is the checkpoint's, and it follows from the leaves.
+	if n := seg.Count(); n == 0 || !bytes.Equal(seg.Leaf(n-1), headsLeaf) {
+		return tampered(headsName(size), "its heads leaf is not the last leaf of the tree")
+	}
+	s.seq, s.lastSeq, s.last = seq+1, seq, seg.Hash
+	s.epoch, s.time, s.writer = seg.Epoch, seg.Time, seg.Writer
+	if seg.Journal != (indelible.ID{}) {
+		s.journals[seg.Journal] = journalMark{seg.JournalPosition, seg.JournalHash}
+	}
+	return nil
+}
+
+// readSegmentHead reads and verifies header, leaves, hash and signature of a
+// segment without its payloads.
+func readSegmentHead(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
+	name := segmentName(seq)
+	const guess = 64 << 10
+	o, err := st.Read(ctx, name, store.ReadOptions{Length: guess})
+	if err != nil {
+		return nil, missing(name, err)
+	}
+	b := o.Data
+	if len(b) < segmentFixed {
+		return nil, tampered(name, "cut short")
+	}
+	size := int64(binary.BigEndian.Uint32(b[8:])) + int64(binary.BigEndian.Uint32(b[12:]))*indelible.LeafSize + segmentFooter
+	if size > MaxSegment || size > o.Size {
+		return nil, tampered(name, "lengths in its header do not fit")
+	}
+	if int64(len(b)) < size {
+		o, err = st.Read(ctx, name, store.ReadOptions{Length: size})
+		if err != nil {
+			return nil, missing(name, err)
+		}
+		b = o.Data
+	}
+	seg, _, err := decodeSegment(bytes.Clone(b[:size]))
+	if err != nil {
+		return nil, tampered(name, "%v", err)
+	}
+	return seg, nil
+}

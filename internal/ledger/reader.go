@@ -1,0 +1,181 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"indelible"
+	"indelible/internal/store"
+)
+
+// ErrNotFound: no leaf with that index, id or tenant.
+var ErrNotFound = errors.New("not in the log")
+
+// Reader reads a published log without writing to it. Every leaf it returns
+// was proved to be in the checkpoint's tree, every payload to belong to its leaf.
+type Reader struct {
+	st         store.Store
+	vkey       string
+	checkpoint *Checkpoint
+	segments   *segmentCache
+}
+
+// Entry is a leaf and its payload, at their place in the log.
+type Entry struct {
+	Index   uint64
+	Leaf    indelible.Leaf
+	Encoded []byte // the leaf
+	Payload []byte
+}
+
+// NewReader opens the checkpoint of a store with the log's verifier key.
+func NewReader(ctx context.Context, st store.Store, vkey string) (*Reader, error) {
+	r := &Reader{st: st, vkey: vkey, segments: newSegmentCache(st)}
+	return r, r.Refresh(ctx)
+}
+
+// Refresh reads the checkpoint again; the log may have grown.
+func (r *Reader) Refresh(ctx context.Context) error {
+	signed, err := readAll(ctx, r.st, checkpointName, maxCheckpoint)
+	if err != nil {
+		return missing(checkpointName, err)
+	}
+	c, err := OpenCheckpoint(signed, r.vkey)
+	if err != nil {
+		return err
+	}
+	if old := r.checkpoint; old != nil && c.Size < old.Size {
+		return tampered(checkpointName, "rolled back from size %d to %d", old.Size, c.Size)
+	}
+	r.checkpoint = c
+	return nil
+}
+
+// Checkpoint is the tree head everything read is proved against.
+func (r *Reader) Checkpoint() *Checkpoint { return r.checkpoint }
+
+// Entry reads one leaf with its payload.
+func (r *Reader) Entry(ctx context.Context, index uint64) (*Entry, error) {
+	e, _, err := r.entry(ctx, index)
+	return e, err
+}
+
+func (r *Reader) entry(ctx context.Context, index uint64) (*Entry, tlog.RecordProof, error) {
+	if index >= r.checkpoint.Size {
+		return nil, nil, fmt.Errorf("%w: index %d; the log has %d leaves", ErrNotFound, index, r.checkpoint.Size)
+	}
+	encoded, proof, err := publishedLeaf(ctx, r.st, r.checkpoint, index)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := &Entry{Index: index, Encoded: encoded}
+	if err := e.Leaf.Decode(encoded); err != nil {
+		return nil, nil, tampered(tilePrefix, "leaf %d: %v", index, err)
+	}
+	e.Payload, err = r.payload(ctx, &e.Leaf, index)
+	return e, proof, err
+}
+
+// payload reads the payload of a leaf from its segment: one short read for the
+// header, one for the payload.
+func (r *Reader) payload(ctx context.Context, leaf *indelible.Leaf, index uint64) ([]byte, error) {
+	b, err := readPayload(ctx, r.st, leaf.Segment, index)
+	if err != nil {
+		return nil, err
+	}
+	if h, err := indelible.HashPayload(b); err != nil || h != leaf.Payload {
+		return nil, tampered(segmentName(leaf.Segment), "payload of leaf %d does not match its leaf", index)
+	}
+	return b, nil
+}
+
+// Entries yields leaves first to end−1 with their payloads, in order.
+func (r *Reader) Entries(ctx context.Context, first, end uint64) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		hashes := treeReader(ctx, r.st, r.checkpoint)
+		end = min(end, r.checkpoint.Size)
+		for at := first; at < end; {
+			n := at / torchwood.TileWidth
+			w := min(r.checkpoint.Size-n*torchwood.TileWidth, torchwood.TileWidth)
+			b, err := r.bundle(ctx, hashes, n, int(w))
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for ; at < min(end, n*torchwood.TileWidth+w); at++ {
+				const entry = 2 + indelible.LeafSize
+				i := int(at%torchwood.TileWidth) * entry
+				e, err := r.fromBundle(ctx, b[i+2:i+entry], at)
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// bundle reads a bundle and proves its leaves.
+func (r *Reader) bundle(ctx context.Context, hashes tlog.HashReader, n uint64, w int) ([]byte, error) {
+	b, err := readTile(ctx, r.st, -1, int64(n), w)
+	if err != nil {
+		return nil, err
+	}
+	leaves, err := bundleHashes(b)
+	if err != nil {
+		return nil, tampered(bundleName(int64(n), w), "%v", err)
+	}
+	indexes := make([]int64, w)
+	for i := range indexes {
+		indexes[i] = tlog.StoredHashIndex(0, int64(n)*torchwood.TileWidth+int64(i))
+	}
+	proved, err := hashes.ReadHashes(indexes)
+	if err != nil {
+		return nil, fmt.Errorf("prove the leaves of bundle %d: %w", n, err)
+	}
+	for i, h := range proved {
+		if tlog.Hash(leaves[i]) != h {
+			return nil, tampered(bundleName(int64(n), w), "leaf %d is not the one in the tree", n*torchwood.TileWidth+uint64(i))
+		}
+	}
+	return b, nil
+}
+
+func (r *Reader) fromBundle(ctx context.Context, encoded []byte, index uint64) (*Entry, error) {
+	e := &Entry{Index: index, Encoded: encoded}
+	if err := e.Leaf.Decode(encoded); err != nil {
+		return nil, tampered(tilePrefix, "leaf %d: %v", index, err)
+	}
+	seg, err := r.segments.get(ctx, e.Leaf.Segment)
+	if err != nil {
+		return nil, err
+	}
+	if index < seg.OldSize || index >= seg.NewSize {
+		return nil, tampered(segmentName(seg.Seq), "does not hold leaf %d", index)
+	}
+	e.Payload = seg.Payloads[index-seg.OldSize]
+	if h, err := indelible.HashPayload(e.Payload); err != nil || h != e.Leaf.Payload {
+		return nil, tampered(segmentName(seg.Seq), "payload of leaf %d does not match its leaf", index)
+	}
+	return e, nil
+}
+
+// Prove makes the evidence of one leaf, showing the first `shown` parts of its payload.
+func (r *Reader) Prove(ctx context.Context, index uint64, shown int) (*indelible.Evidence, error) {
+	e, proof, err := r.entry(ctx, index)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := indelible.NewEvidencePayload(e.Payload, shown)
+	if err != nil {
+		return nil, err
+	}
+	return &indelible.Evidence{
+		Format: indelible.EvidenceFormat, Origin: r.checkpoint.Origin, Index: index, Leaf: e.Encoded, Payload: payload,
+		Proof: string(torchwood.FormatProof(int64(index), proof, r.checkpoint.Signed)),
+	}, nil
+}

@@ -1,0 +1,198 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"indelible"
+	"indelible/internal/disk"
+	"indelible/internal/journal"
+	"indelible/internal/store"
+)
+
+// recover replays the log to its end, checks that this directory may write,
+// and finds out what of the journal is committed already.
+func (l *Ledger) recover(ctx context.Context) error {
+	s, c, err := l.loadState(ctx)
+	if err != nil {
+		return err
+	}
+	mark, err := readMark(l.cfg.FS, l.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	var published uint64
+	if c != nil {
+		published = c.Size
+		l.pub.load(s, c)
+	}
+	if err := l.checkMark(ctx, s, c, mark); err != nil {
+		return err
+	}
+	l.ranges = nil
+	var leaves []byte // replayed
+	first := s.edge.size
+	err = s.replay(ctx, l.cfg.Store, func(seg *Segment, objects []object) error {
+		l.pub.add(objects)
+		l.ranges = append(l.ranges, segmentRange{seg.OldSize, seg.NewSize, seg.Seq})
+		if s.edge.size == mark.Size && s.edge.root() != mark.Root {
+			return tampered(segmentName(seg.Seq), "the tree of size %d is not the one we signed", mark.Size)
+		}
+		leaves = append(leaves, seg.Leaves...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if s.edge.size == 0 {
+		return tampered(segmentName(0), "missing: the store holds no log")
+	}
+	if s.edge.size < mark.Size {
+		return tampered(checkpointName, "the store was rolled back: this directory signed a tree of size %d, the log ends at %d", mark.Size, s.edge.size)
+	}
+	if s.logID != l.cfg.LogID {
+		return tampered(segmentName(0), "another log with the same name")
+	}
+	if err := l.checkWriter(s); err != nil {
+		return err
+	}
+	if err := l.fillWindow(ctx, first, leaves); err != nil {
+		return err
+	}
+	if err := l.findMarks(ctx, s); err != nil {
+		return err
+	}
+	l.stateMu.Lock()
+	l.state = s
+	l.epoch = s.epoch + 1
+	l.stateMu.Unlock()
+	l.settleTenants()
+	l.setStatus(func(st *Status) {
+		st.Size, st.Published, st.LastSegment = s.edge.size, published, s.lastSeq
+		st.Pending = l.pendingBytes()
+	})
+	return nil
+}
+
+// loadState loads the published state, or an empty one when nothing was
+// published yet.
+func (l *Ledger) loadState(ctx context.Context) (*state, *Checkpoint, error) {
+	signed, err := readAll(ctx, l.cfg.Store, checkpointName, maxCheckpoint)
+	if errors.Is(err, store.ErrNotExist) {
+		return newState(l.cfg.Origin), nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	var c *Checkpoint
+	for _, key := range l.cfg.LogKeys {
+		vkey, kerr := indelible.FormatVerifierKey(l.cfg.Origin, publicKey(key))
+		if kerr != nil {
+			return nil, nil, kerr
+		}
+		if c, err = OpenCheckpoint(signed, vkey); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, nil, tampered(checkpointName, "%v", err)
+	}
+	s, err := loadPublished(ctx, l.cfg.Store, c)
+	return s, c, err
+}
+
+// checkWriter refuses to write where another data directory wrote last, unless
+// told to take over.
+func (l *Ledger) checkWriter(s *state) error {
+	last, ok := s.writers[s.writer]
+	if ok && last.Directory == l.cfg.Writer.Endorsed.Directory && s.writer == l.cfg.Writer.Endorsed.Key {
+		return nil
+	}
+	if !l.cfg.TakeOver {
+		return fmt.Errorf("%w: segment %d was written by data directory %s", ErrOtherWriter, s.lastSeq, last.Directory)
+	}
+	return nil
+}
+
+const fencedFile = "fenced"
+
+// checkFenced refuses to start in a directory that knows it was fenced.
+func (l *Ledger) checkFenced() error {
+	name := filepath.Join(l.cfg.Dir, "journal", fencedFile)
+	text, err := disk.ReadFile(l.cfg.FS, name, 1<<10)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !l.cfg.TakeOver:
+		return fmt.Errorf("%w: %s", ErrOtherWriter, text)
+	}
+	return nil
+}
+
+// fenced remembers that another writer went on in our place.
+func (l *Ledger) fenced(by *Segment) error {
+	directory := l.state.writers[by.Writer].Directory
+	text := fmt.Sprintf("segment %d of epoch %d was written by data directory %s", by.Seq, by.Epoch, directory)
+	name := filepath.Join(l.cfg.Dir, "journal", fencedFile)
+	err := disk.WriteFile(l.cfg.FS, name, []byte(text))
+	return errors.Join(fmt.Errorf("%w: %s", ErrOtherWriter, text), err)
+}
+
+// unfence forgets a fence once a takeover has been committed.
+func (l *Ledger) unfence() {
+	name := filepath.Join(l.cfg.Dir, "journal", fencedFile)
+	if err := l.cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.cfg.Log.Warn("cannot forget the fence", "err", err)
+	}
+}
+
+// findMarks finds for every journal left by earlier processes how much of it
+// is in the store: the latest segment that names it says so.
+func (l *Ledger) findMarks(ctx context.Context, s *state) error {
+	wanted := make(map[indelible.ID]journal.Info)
+	oldest := s.edge.size
+	for _, j := range l.journal.Journals() {
+		if _, known := s.journals[j.ID]; !known && !j.Live {
+			wanted[j.ID] = j
+			oldest = min(oldest, j.OpeningSize)
+		}
+	}
+	size := s.edge.size
+	for seq := s.lastSeq; len(wanted) > 0 && size > oldest; seq-- {
+		seg, err := readSegmentHead(ctx, l.cfg.Store, seq)
+		var damaged *TamperError
+		switch {
+		case errors.As(err, &damaged): // a void, or damage for verify to name
+		case err != nil:
+			return err
+		default:
+			if _, ok := wanted[seg.Journal]; ok && s.writers[seg.Writer].Key == seg.Writer {
+				s.journals[seg.Journal] = journalMark{seg.JournalPosition, seg.JournalHash}
+				delete(wanted, seg.Journal)
+			}
+			size = seg.OldSize
+		}
+		if seq == 0 {
+			break
+		}
+	}
+	for _, j := range l.journal.Journals() {
+		mark, known := s.journals[j.ID]
+		if !known || j.Live {
+			continue
+		}
+		if h, ok := l.journal.HashAt(j.ID, mark.position); !ok || indelible.Hash(h) != mark.hash {
+			// The file is not the one that was committed from: a disk snapshot
+			// or a cloned folder. What it holds counts as not committed;
+			// records that are in the log already are found by their references.
+			l.cfg.Log.Warn("a journal was restored from a copy; reading it from its beginning", "journal", j.ID)
+			delete(s.journals, j.ID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"indelible"
+	"indelible/internal/store"
+)
+
+// VerifyOptions say what a verification trusts and how far it goes.
+type VerifyOptions struct {
+	VerifierKey string // from outside the store
+	OwnKey      bool   // the key is the ledger's own log.vkey: a misfit is tampering
+
+	Trusted *Checkpoint   // seen before, to be continued by this log
+	MaxAge  time.Duration // of the newest heads leaf; 0: any
+	Range   *Range        // nil: everything
+
+	IDKey  *[32]byte // to check event references; nil: not checked
+	Opener Opener    // to look into payloads; nil: not opened
+
+	Workers  int
+	Clock    func() time.Time
+	Progress func(done, total uint64) // leaves
+}
+
+// Opener looks into payloads, as far as keys allow.
+type Opener interface {
+	OpenTenant(payload []byte) (indelible.Tenant, error)
+	// EventIdentity reads an event's tenant and id.
+	EventIdentity(payload []byte) (tenantID, eventID string, err error)
+}
+
+// verifier is one verification under way.
+type verifier struct {
+	st    store.Store
+	opt   VerifyOptions
+	names *inventory
+
+	mu     sync.Mutex
+	report *Report
+
+	checkpoint *Checkpoint
+	state      *state
+	roots      map[uint64]indelible.Hash // of trees that were published
+	tenantKeys []tenantCheck
+	system     []bool // by tenant number − 1
+
+	compare *comparer
+}
+
+// Verify checks a whole log against a key given from outside. It reads every
+// object, recomputes everything, names what is wrong and always ends. The error
+// is for what kept it from beginning; what it found is in the report.
+func Verify(ctx context.Context, st store.Store, opt VerifyOptions) (*Report, error) {
+	if opt.Workers == 0 {
+		opt.Workers = runtime.GOMAXPROCS(0)
+	}
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
+	v := &verifier{st: st, opt: opt, roots: make(map[uint64]indelible.Hash)}
+	v.report = &Report{Started: opt.Clock().UTC(), Problems: []Problem{}, Unchecked: []string{}, Range: opt.Range}
+	err := v.run(ctx)
+	v.report.Seconds = opt.Clock().Sub(v.report.Started).Seconds()
+	if v.report.Result == "" {
+		v.report.conclude()
+	}
+	return v.report, err
+}
+
+func (v *verifier) run(ctx context.Context) error {
+	ok, err := v.openCheckpoint(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	if v.opt.Range != nil {
+		return v.verifyRange(ctx)
+	}
+	if v.names, err = takeInventory(ctx, v.st); err != nil {
+		return err
+	}
+	v.state = newState(v.checkpoint.Origin)
+	v.compare = v.startComparer(ctx)
+	err = v.verifySegments(ctx)
+	v.compare.finish()
+	if err != nil {
+		return err
+	}
+	v.checkTip()
+	v.checkKept(ctx)
+	v.checkTrusted(ctx)
+	v.checkLeftOver()
+	v.sayUnchecked()
+	return ctx.Err()
+}
+
+// openCheckpoint reads and verifies the checkpoint; false means there is
+// nothing further to check against.
+func (v *verifier) openCheckpoint(ctx context.Context) (bool, error) {
+	signed, err := readAll(ctx, v.st, checkpointName, maxCheckpoint)
+	if errors.Is(err, store.ErrNotExist) {
+		v.problem(tampering, Problem{Object: checkpointName, What: "missing"})
+		return false, nil
+	}
+	var bad *TamperError
+	if err != nil && !errors.As(err, &bad) {
+		return false, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	var c *Checkpoint
+	if err == nil {
+		c, err = OpenCheckpoint(signed, v.opt.VerifierKey)
+	}
+	switch {
+	case errors.Is(err, ErrWrongKey) && !v.opt.OwnKey:
+		v.problem(tampering, Problem{Object: checkpointName, What: err.Error()})
+		v.report.Result = ResultWrongKey
+		return false, nil
+	case err != nil:
+		v.problem(tampering, Problem{Object: checkpointName, What: err.Error()})
+		return false, nil
+	}
+	v.checkpoint = c
+	v.report.Origin, v.report.Leaves, v.report.Root, v.report.Checkpoint = c.Origin, c.Size, c.Root, string(c.Signed)
+	return true, nil
+}
+
+func (v *verifier) problem(s severity, p Problem) {
+	p.severity = s
+	v.mu.Lock()
+	v.report.Problems = append(v.report.Problems, p)
+	v.mu.Unlock()
+}
+
+// failed notes a read that failed: a missing object is tampering, a store
+// that does not answer leaves the check unmade.
+func (v *verifier) failed(name string, err error) {
+	if errors.Is(err, store.ErrNotExist) {
+		v.problem(tampering, Problem{Object: name, What: "missing"})
+		return
+	}
+	var bad *TamperError
+	if errors.As(err, &bad) {
+		v.problem(tampering, Problem{Object: bad.Object, What: bad.What})
+		return
+	}
+	v.problem(unreadable, Problem{Object: name, What: err.Error()})
+}
+
+// checkTip checks that the replayed log reaches the checkpoint's tree.
+func (v *verifier) checkTip() {
+	c, s := v.checkpoint, v.state
+	root, seen := v.roots[c.Size]
+	switch {
+	case s.edge.size < c.Size:
+		v.problem(tampering, Problem{Object: checkpointName, What: fmt.Sprintf("its tree has %d leaves, the segments hold %d", c.Size, s.edge.size)})
+	case !seen:
+		v.problem(tampering, Problem{Object: checkpointName, What: fmt.Sprintf("no segment ends a publish at size %d", c.Size)})
+	case root != c.Root:
+		v.problem(tampering, Problem{Object: checkpointName, What: "its root does not follow from the leaves"})
+	}
+	if s.edge.size > c.Size {
+		v.report.Pending = s.edge.size - c.Size
+	}
+}
+
+// checkKept checks the locked copies of earlier checkpoints.
+func (v *verifier) checkKept(ctx context.Context) {
+	for _, name := range v.names.kept {
+		size, _ := numberOf(name, checkpointsPrefix)
+		b, err := v.read(ctx, name, maxCheckpoint)
+		if err != nil {
+			v.failed(name, err)
+			continue
+		}
+		c, err := OpenCheckpoint(b, v.opt.VerifierKey)
+		if errors.Is(err, ErrWrongKey) && v.openedByEarlierKey(b, size) {
+			continue
+		}
+		root, seen := v.roots[size]
+		switch {
+		case err != nil:
+			v.problem(tampering, Problem{Object: name, What: err.Error()})
+		case c.Size != size:
+			v.problem(tampering, Problem{Object: name, What: fmt.Sprintf("holds the checkpoint of size %d", c.Size)})
+		case size > v.checkpoint.Size:
+			v.problem(tampering, Problem{Object: checkpointName, What: fmt.Sprintf("rolled back: a later checkpoint of size %d was kept", size)})
+		case !seen || root != c.Root:
+			v.problem(tampering, Problem{Object: name, What: "its root is not that of the log at this size"})
+		}
+	}
+}
+
+// openedByEarlierKey checks a kept checkpoint against the keys the log had before.
+func (v *verifier) openedByEarlierKey(signed []byte, size uint64) bool {
+	for _, key := range v.state.oldKeys {
+		vkey, err := indelible.FormatVerifierKey(v.checkpoint.Origin, key)
+		if err != nil {
+			continue
+		}
+		c, err := OpenCheckpoint(signed, vkey)
+		if err == nil && c.Size == size && v.roots[size] == c.Root {
+			return true
+		}
+	}
+	return false
+}
+
+// checkTrusted demands that this log continues a checkpoint seen before.
+func (v *verifier) checkTrusted(ctx context.Context) {
+	t, c := v.opt.Trusted, v.checkpoint
+	switch {
+	case t == nil:
+		return
+	case t.Size > c.Size:
+		v.problem(tampering, Problem{Object: checkpointName, What: fmt.Sprintf("rolled back: a checkpoint of size %d was accepted before, this one has size %d", t.Size, c.Size)})
+		return
+	case t.Size == 0:
+		return
+	}
+	root, seen := v.roots[t.Size]
+	if !seen {
+		var err error
+		if root, err = rootAt(ctx, v.st, c, t.Size); err != nil {
+			v.failed(tilePrefix, err)
+			return
+		}
+	}
+	if root != t.Root {
+		v.problem(tampering, Problem{Object: checkpointName, What: fmt.Sprintf("forked: it does not continue the checkpoint of size %d accepted before", t.Size)})
+	}
+}
+
+// sayUnchecked lists what this verification could not see.
+func (v *verifier) sayUnchecked() {
+	say := func(format string, args ...any) {
+		v.report.Unchecked = append(v.report.Unchecked, fmt.Sprintf(format, args...))
+	}
+	age := v.opt.Clock().Sub(time.UnixMilli(v.state.headsTime))
+	v.report.HeadsAge = age.Seconds()
+	if v.opt.Trusted == nil {
+		say("rollback and split view not checked: no earlier checkpoint is known here; the newest heads leaf is %s old", age.Round(time.Second))
+	} else {
+		say("split view not checked: without a witness or a second reader it cannot be seen")
+	}
+	if v.opt.IDKey == nil {
+		say("event references not checked: the ledger's id-key is not here")
+	}
+	if v.opt.Opener == nil {
+		say("payloads not opened: tenants' names were not compared")
+	}
+	if v.opt.MaxAge > 0 && age > v.opt.MaxAge {
+		v.problem(unreadable, Problem{Object: checkpointName, What: fmt.Sprintf("the newest heads leaf is %s old, more than the %s allowed", age.Round(time.Second), v.opt.MaxAge)})
+	}
+}
+
+// verifyRange checks the leaves of a range, their segments and payloads
+// against the checkpoint's tree, without reading the rest.
+func (v *verifier) verifyRange(ctx context.Context) error {
+	r := *v.opt.Range
+	if r.First >= r.End || r.End > v.checkpoint.Size {
+		return fmt.Errorf("range %d to %d: the tree has %d leaves", r.First, r.End, v.checkpoint.Size)
+	}
+	return v.checkRange(ctx, r)
+}

@@ -1,0 +1,192 @@
+// Package recorder is the one road into the ledger: an event is validated,
+// hashed and sealed, written to the journal and, in time, placed in the log.
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"indelible"
+	"indelible/internal/journal"
+	"indelible/internal/ledger"
+)
+
+// ErrConflict: the event's id is taken in its tenant by another event.
+var ErrConflict = errors.New("another event with this id is in the log")
+
+// Recorder records events into one ledger.
+type Recorder struct {
+	ledger *ledger.Ledger
+	origin string
+	logID  indelible.ID
+	writer indelible.Writer
+	clock  func() time.Time
+}
+
+// New makes a recorder.
+func New(l *ledger.Ledger, cfg ledger.Config) *Recorder {
+	clock := cfg.Clock
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Recorder{ledger: l, origin: cfg.Origin, logID: cfg.LogID, writer: cfg.Writer.Endorsed, clock: clock}
+}
+
+// Options say how a batch is recorded.
+type Options struct {
+	AwaitStore bool // Wait will wait for the place in the log
+	Import     bool // look for repeats in all of the log, not in its recent part
+}
+
+// Pending is an event on its way: refused, in the journal, or found in the log.
+type Pending struct {
+	Event *indelible.Event
+	Err   error // why the event was refused; nothing of it was recorded
+
+	recorder *Recorder
+	record   *ledger.Record
+	receipt  indelible.Receipt
+	placed   <-chan ledger.Placed
+}
+
+// Record writes a batch of events to the journal in one go and returns when
+// they are durable there. Refused events carry their reason; the error is for
+// what stopped the whole batch.
+func (r *Recorder) Record(ctx context.Context, events []*indelible.Event, opt Options) ([]*Pending, error) {
+	pending := make([]*Pending, len(events))
+	records := make([]ledger.Record, 0, len(events))
+	var waiting []*Pending
+	for i, e := range events {
+		p := &Pending{Event: e, recorder: r}
+		pending[i] = p
+		rec, err := r.prepare(ctx, p, opt)
+		if err != nil {
+			p.Err = err
+			continue
+		}
+		if rec == nil {
+			continue // a repeat
+		}
+		if opt.AwaitStore {
+			p.placed = r.ledger.Expect(indelible.Hash(rec.PayloadHash))
+		}
+		records = append(records, *rec)
+		p.record = &records[len(records)-1]
+		waiting = append(waiting, p)
+	}
+	if len(records) == 0 {
+		return pending, nil
+	}
+	acks, err := r.ledger.Append(ctx, records)
+	if err != nil {
+		for _, p := range waiting {
+			r.ledger.Forget(indelible.Hash(p.record.PayloadHash))
+		}
+		return nil, err
+	}
+	for i, p := range waiting {
+		p.receipt.Promise = r.promise(p.record, &acks[i])
+	}
+	return pending, nil
+}
+
+// prepare validates, hashes and seals one event. It returns nil if the event
+// is in the log already.
+func (r *Recorder) prepare(ctx context.Context, p *Pending, opt Options) (*ledger.Record, error) {
+	e := p.Event
+	if e.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, err
+		}
+		e.ID = id.String()
+	}
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	tenant, err := r.ledger.Tenant(e.TenantID, Plain.SealDescriptor)
+	if err != nil {
+		return nil, err
+	}
+	payload := Plain.Seal(e)
+	hash, err := indelible.HashPayload(payload)
+	if err != nil {
+		return nil, err
+	}
+	audit := indelible.Hash(e.AuditHash())
+	p.receipt = indelible.Receipt{ID: e.ID, TenantID: e.TenantID, AuditHash: audit.String(), Durability: indelible.DurableJournal}
+	ref := indelible.EventRef(&tenant.IDKey, e.ID)
+	placed, earlier, found, err := r.ledger.Lookup(ctx, ref, opt.Import)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		same, err := Plain.SameEvent(earlier, payload)
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			return nil, fmt.Errorf("%w: id %s, at index %d", ErrConflict, e.ID, placed.Index)
+		}
+		p.place(placed)
+		return nil, nil
+	}
+	return &ledger.Record{TenantRef: tenant.Ref, EventRef: ref, PayloadHash: hash, Tenant: tenant.Descriptor, Payload: payload}, nil
+}
+
+func (r *Recorder) promise(rec *ledger.Record, ack *journal.Ack) *indelible.Promise {
+	return &indelible.Promise{
+		Origin: r.origin, LogID: r.logID,
+		EventRef: rec.EventRef, PayloadHash: rec.PayloadHash,
+		Journal: ack.Journal, Group: ack.Offset, Ordinal: ack.Ordinal, Records: ack.Records,
+		Time: ack.Time, MergeBy: ack.Time + indelible.MergeWithin.Milliseconds(),
+		Path: ack.Path(), Signature: ack.Signature, Writer: r.writer,
+	}
+}
+
+// place notes where the event is in the log.
+func (p *Pending) place(at ledger.Placed) {
+	r := &p.receipt
+	r.Durability, r.Repeat, r.Conflict = indelible.DurableStore, at.Repeat, at.Conflict
+	r.Index, r.LeafHash, r.Segment = &at.Index, &at.Leaf, &at.Segment
+}
+
+// Poll waits for the event's place in the log until ctx ends; done says whether
+// the receipt is final. A receipt that is not says `journal`, which holds.
+func (p *Pending) Poll(ctx context.Context) (receipt indelible.Receipt, done bool, err error) {
+	if p.placed == nil || p.receipt.Index != nil {
+		return p.receipt, true, nil
+	}
+	select {
+	case at := <-p.placed:
+		p.place(at)
+		return p.receipt, true, nil
+	case <-p.recorder.ledger.Done():
+	case <-ctx.Done():
+	}
+	// Several may have happened; the place is the best answer.
+	select {
+	case at := <-p.placed:
+		p.place(at)
+		return p.receipt, true, nil
+	default:
+	}
+	return p.receipt, false, p.recorder.ledger.Err()
+}
+
+// Settle ends the wait: the receipt as it stands.
+func (p *Pending) Settle() indelible.Receipt {
+	if p.placed != nil && p.receipt.Index == nil {
+		p.recorder.ledger.Forget(indelible.Hash(p.record.PayloadHash))
+		select {
+		case at := <-p.placed:
+			p.place(at)
+		default:
+		}
+	}
+	return p.receipt
+}

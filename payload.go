@@ -1,0 +1,234 @@
+package indelible
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+const (
+	payloadMagic     = "INPH"
+	maxParts         = 9
+	maxPayloadHeader = 4 << 10
+
+	// MaxPayload is the largest encoded payload in bytes.
+	MaxPayload = 2 << 20
+)
+
+// Part types, algorithms and compressions (docs/format.md, Payload).
+const (
+	PartTenant  = 0
+	PartSubject = 1
+
+	AlgNone   = 0
+	AlgAESGCM = 1
+
+	CompressNone = 0
+	CompressZstd = 1
+)
+
+// ErrCriticalField: a structure carries a critical extension field we do not know.
+var ErrCriticalField = errors.New("critical extension field unknown to this version")
+
+// Part is one part of a payload.
+type Part struct {
+	Type, Alg, Compression byte
+	KeyID                  []byte // 0 or 16 bytes
+	Commitment             Hash   // when Alg is not AlgNone
+	Length                 int    // stored bytes
+	Data                   []byte // nil when withheld
+	Hash                   Hash   // of Data; what stands in for it when withheld
+}
+
+// Payload is the decoded form of what lies beside a leaf.
+type Payload struct {
+	Salt   [32]byte
+	Parts  []Part
+	header []byte
+}
+
+// AppendPayload appends the encoding of a payload whose parts are not
+// encrypted: the first is the tenant (or system) part, others subject parts.
+func AppendPayload(dst []byte, salt *[32]byte, parts ...[]byte) []byte {
+	header := 40 + 8*len(parts) + 2
+	dst = binary.BigEndian.AppendUint32(dst, uint32(header))
+	dst = AppendPrefix(dst, payloadMagic)
+	dst = append(dst, byte(len(parts)), 0)
+	dst = append(dst, salt[:]...)
+	for i, p := range parts {
+		typ := byte(PartSubject)
+		if i == 0 {
+			typ = PartTenant
+		}
+		dst = append(dst, typ, AlgNone, CompressNone, 0)
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(p)))
+	}
+	dst = append(dst, 0, 0)
+	for _, p := range parts {
+		dst = append(dst, p...)
+	}
+	return dst
+}
+
+// DecodePayload reads an encoded payload. The parts are slices of b.
+func DecodePayload(b []byte) (*Payload, error) {
+	if len(b) > MaxPayload {
+		return nil, fmt.Errorf("payload: %d bytes, limit %d", len(b), MaxPayload)
+	}
+	if len(b) < 4 {
+		return nil, errors.New("payload: shorter than its header length")
+	}
+	n := binary.BigEndian.Uint32(b)
+	if n > maxPayloadHeader || int(n) > len(b)-4 {
+		return nil, fmt.Errorf("payload: header of %d bytes does not fit", n)
+	}
+	p, err := DecodePayloadHeader(b[4 : 4+n])
+	if err != nil {
+		return nil, err
+	}
+	rest := b[4+n:]
+	for i := range p.Parts {
+		part := &p.Parts[i]
+		if part.Length > len(rest) {
+			return nil, fmt.Errorf("payload: part %d is cut short", i)
+		}
+		part.Data, rest = rest[:part.Length:part.Length], rest[part.Length:]
+		part.Hash = sha256.Sum256(part.Data)
+	}
+	if len(rest) != 0 {
+		return nil, fmt.Errorf("payload: %d bytes left over", len(rest))
+	}
+	return p, nil
+}
+
+// DecodePayloadHeader reads a payload's header; the parts' data and hashes are
+// for the caller to fill in.
+func DecodePayloadHeader(h []byte) (*Payload, error) {
+	if err := checkPrefix("payload", payloadMagic, h); err != nil {
+		return nil, err
+	}
+	if len(h) > maxPayloadHeader || len(h) < 42 {
+		return nil, fmt.Errorf("payload: header of %d bytes", len(h))
+	}
+	count := int(h[6])
+	if count < 1 || count > maxParts || h[7] != 0 {
+		return nil, fmt.Errorf("payload: %d parts, reserved byte %d", count, h[7])
+	}
+	p := &Payload{Parts: make([]Part, count), header: h}
+	copy(p.Salt[:], h[8:])
+	b := h[40:]
+	for i := range p.Parts {
+		part := &p.Parts[i]
+		if len(b) < 8 {
+			return nil, errors.New("payload: header is cut short")
+		}
+		part.Type, part.Alg, part.Compression = b[0], b[1], b[2]
+		keyLen := int(b[3])
+		part.Length = int(binary.BigEndian.Uint32(b[4:]))
+		b = b[8:]
+		if (part.Type == PartTenant) != (i == 0) || part.Type > PartSubject {
+			return nil, fmt.Errorf("payload: part %d has type %d", i, part.Type)
+		}
+		if part.Alg > AlgAESGCM || part.Compression > CompressZstd || (keyLen != 0 && keyLen != 16) || part.Length > MaxPayload {
+			return nil, fmt.Errorf("payload: part %d: unknown algorithm %d, compression %d, key id of %d or length %d", i, part.Alg, part.Compression, keyLen, part.Length)
+		}
+		if part.Alg != AlgNone {
+			if len(b) < HashSize {
+				return nil, errors.New("payload: header is cut short")
+			}
+			copy(part.Commitment[:], b)
+			b = b[HashSize:]
+		}
+		if len(b) < keyLen {
+			return nil, errors.New("payload: header is cut short")
+		}
+		part.KeyID, b = b[:keyLen], b[keyLen:]
+	}
+	if err := CheckExtensions("payload", b); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Header returns the encoded header.
+func (p *Payload) Header() []byte { return p.header }
+
+// Hash is the payload hash a leaf commits to, from the header and the parts' hashes.
+func (p *Payload) Hash() Hash {
+	buf := append(make([]byte, 0, 5+len(p.header)+len(p.Parts)*HashSize), formatVersion)
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(p.header)))
+	buf = append(buf, p.header...)
+	for i := range p.Parts {
+		buf = append(buf, p.Parts[i].Hash[:]...)
+	}
+	return sha256.Sum256(buf)
+}
+
+var payloadBuffers = sync.Pool{New: func() any { return new([1024]byte) }}
+
+// HashPayload computes the payload hash from the encoding. It checks no more
+// than it needs; DecodePayload says whether the payload is well formed.
+func HashPayload(b []byte) (Hash, error) {
+	errShort := errors.New("payload: lengths do not add up")
+	if len(b) < 4+42 {
+		return Hash{}, errShort
+	}
+	n := int(binary.BigEndian.Uint32(b))
+	if n > maxPayloadHeader || n < 42 || n > len(b)-4 {
+		return Hash{}, errShort
+	}
+	header, rest := b[4:4+n], b[4+n:]
+	count := int(header[6])
+	scratch := payloadBuffers.Get().(*[1024]byte)
+	defer payloadBuffers.Put(scratch)
+	buf := append(scratch[:0], formatVersion)
+	buf = append(buf, b[:4+n]...)
+	at := header[40:]
+	for range count {
+		if len(at) < 8 {
+			return Hash{}, errShort
+		}
+		size := int(binary.BigEndian.Uint32(at[4:]))
+		skip := 8 + int(at[3])
+		if at[1] != AlgNone {
+			skip += HashSize
+		}
+		if skip > len(at) || size > len(rest) {
+			return Hash{}, errShort
+		}
+		sum := sha256.Sum256(rest[:size])
+		buf = append(buf, sum[:]...)
+		at, rest = at[skip:], rest[size:]
+	}
+	if len(rest) != 0 {
+		return Hash{}, errShort
+	}
+	return sha256.Sum256(buf), nil
+}
+
+// CheckExtensions reads the extension fields at the end of a header: u16 total
+// length, then u16 type, u16 length, value, by rising type. Version 1 knows
+// none; unknown ones are skipped unless they are critical.
+func CheckExtensions(what string, b []byte) error {
+	if len(b) < 2 || int(binary.BigEndian.Uint16(b)) != len(b)-2 {
+		return fmt.Errorf("%s: extension fields do not end the header", what)
+	}
+	last := -1
+	for b = b[2:]; len(b) > 0; {
+		if len(b) < 4 || int(binary.BigEndian.Uint16(b[2:])) > len(b)-4 {
+			return fmt.Errorf("%s: extension field is cut short", what)
+		}
+		typ := int(binary.BigEndian.Uint16(b))
+		if typ <= last {
+			return fmt.Errorf("%s: extension fields out of order", what)
+		}
+		if typ&0x8000 != 0 {
+			return fmt.Errorf("%s: field %#04x: %w", what, typ, ErrCriticalField)
+		}
+		last = typ
+		b = b[4+int(binary.BigEndian.Uint16(b[2:])):]
+	}
+	return nil
+}
