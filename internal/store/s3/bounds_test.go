@@ -61,8 +61,9 @@ func wantUnavailableSoon(t *testing.T, s *s3.Store) {
 func TestHangs(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
-	t.Cleanup(func() { close(done) })
-	wantUnavailableSoon(t, pretend(t, func(w http.ResponseWriter, r *http.Request) { <-done }, impatient))
+	s := pretend(t, func(w http.ResponseWriter, r *http.Request) { <-done }, impatient)
+	defer close(done)
+	wantUnavailableSoon(t, s)
 }
 
 // TestAcceptsNothing: a port that nobody takes connections from.
@@ -81,8 +82,7 @@ func TestAcceptsNothing(t *testing.T) {
 func TestDrips(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
-	t.Cleanup(func() { close(done) })
-	wantUnavailableSoon(t, pretend(t, func(w http.ResponseWriter, r *http.Request) {
+	s := pretend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100000")
 		if r.Method == http.MethodPut {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -102,7 +102,9 @@ func TestDrips(t *testing.T) {
 			case <-again.C:
 			}
 		}
-	}, impatient))
+	}, impatient)
+	defer close(done)
+	wantUnavailableSoon(t, s)
 }
 
 // TestTornBody: an answer that ends early is no object.

@@ -19,8 +19,8 @@ import (
 )
 
 // conflictTries bounds the repetition of a write that met another one in the
-// middle; with the pauses between them it takes some five seconds.
-const conflictTries = 10
+// middle; with the pauses between them it takes some three seconds.
+const conflictTries = 8
 
 // Create implements store.Store by one PutObject, which carries condition,
 // checksum and lock. It is sent once: if the reply is lost the outcome is open,
