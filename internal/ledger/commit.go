@@ -139,8 +139,7 @@ func (l *Ledger) step(ctx context.Context) error {
 		} else if t.txn.edge.size == l.state.edge.size && l.state.epoch == l.epoch && len(groups) > 0 {
 			// Nothing but repeats: there is nothing to write.
 			t.txn.abort()
-			l.finish(t, nil, from, mark)
-			return nil
+			return l.finish(t, nil, from, mark)
 		}
 		seg, data := t.txn.seal(&l.cfg.Writer, l.epoch, from, mark)
 		final, err := l.put(ctx, t.txn, seg, data)
@@ -152,8 +151,7 @@ func (l *Ledger) step(ctx context.Context) error {
 			return err
 		}
 		t.txn = final
-		l.finish(t, seg, from, mark)
-		return nil
+		return l.finish(t, seg, from, mark)
 	}
 }
 
@@ -205,7 +203,7 @@ func (l *Ledger) lockUntil(d time.Duration) time.Time {
 
 // finish makes a committed batch the state and tells everybody. seg is nil
 // when there was nothing to write.
-func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalMark) {
+func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalMark) error {
 	l.stateMu.Lock()
 	if seg != nil {
 		l.pub.add(b.txn.commit(seg))
@@ -225,6 +223,7 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 		s.Size, s.LastSegment = size, l.state.lastSeq
 		s.Pending = l.pendingBytes()
 	})
+	return l.window.committed(size)
 }
 
 // deliver tells waiting callers where their records are.
@@ -294,6 +293,9 @@ func (l *Ledger) place(ctx context.Context, b *batch, r *Record) (Placed, error)
 		leaf, payload, err := l.earlier(ctx, t, earlier)
 		if err != nil {
 			return Placed{}, err
+		}
+		if here, ok := windowRef(leaf); !ok || here != ref {
+			return Placed{}, fmt.Errorf("the index of references is damaged; remove %s, it is made again", l.window.dir)
 		}
 		same, err := l.cfg.Sealer.SameEvent(payload, r.Payload)
 		if err != nil {

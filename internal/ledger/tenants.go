@@ -147,5 +147,8 @@ func (l *Ledger) Lookup(ctx context.Context, ref indelible.Ref, all bool) (p Pla
 	if err := was.Decode(leaf); err != nil {
 		return p, nil, false, err
 	}
+	if was.EventRef != ref {
+		return p, nil, false, fmt.Errorf("the index of references is damaged; remove %s, it is made again", l.window.dir)
+	}
 	return Placed{Index: index, Leaf: indelible.LeafHash(leaf), Segment: was.Segment, Repeat: true}, payload, true, nil
 }
