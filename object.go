@@ -27,11 +27,11 @@ func (c *canonicalizer) object(level int, details bool) *FieldError {
 			c.pos++
 			break
 		}
-		m, err := c.name()
+		var m member
+		name, err := c.name(&m)
 		if err != nil {
 			return err
 		}
-		name := c.nameOf(m)
 		m.head = nameHead(name)
 		if details && string(name) == auditHashName {
 			if err := c.takeClaim(); err != nil {
@@ -58,7 +58,7 @@ func (c *canonicalizer) object(level int, details bool) *FieldError {
 			}
 			c.out = append(c.out, ':')
 			if err := c.value(level + 1); err != nil {
-				return err.within(keyStep(c.nameOf(m)))
+				return err.within(keyStep(c.nameOf(&m)))
 			}
 			m.outEnd = int32(len(c.out))
 			c.members = append(c.members, m)
@@ -86,32 +86,33 @@ func duplicate(name []byte) *FieldError {
 }
 
 // name reads a member's name and the colon after it.
-func (c *canonicalizer) name() (m member, err *FieldError) {
+func (c *canonicalizer) name(m *member) ([]byte, *FieldError) {
 	if c.next() != '"' {
-		return m, c.syntax(c.pos, "a member's name in quotes")
+		return nil, c.syntax(c.pos, "a member's name in quotes")
 	}
 	m.nameStart = int32(c.pos + 1)
 	raw, escaped, err := c.text()
 	if err != nil {
-		return m, err
+		return nil, err
 	}
 	m.nameEnd = m.nameStart + int32(len(raw))
 	if escaped {
 		m.unescaped = true
 		m.nameStart = int32(len(c.names))
 		if c.names, err = appendUnescaped(c.names, raw); err != nil {
-			return m, err
+			return nil, err
 		}
 		m.nameEnd = int32(len(c.names))
+		raw = c.names[m.nameStart:]
 	}
 	if c.next() != ':' {
-		return m, c.syntax(c.pos, "a colon")
+		return nil, c.syntax(c.pos, "a colon")
 	}
 	c.pos++
-	return m, nil
+	return raw, nil
 }
 
-func (c *canonicalizer) nameOf(m member) []byte {
+func (c *canonicalizer) nameOf(m *member) []byte {
 	if m.unescaped {
 		return c.names[m.nameStart:m.nameEnd]
 	}
@@ -125,7 +126,7 @@ func (c *canonicalizer) compare(a, b *member) int {
 	case a.head > b.head:
 		return 1
 	}
-	return compareNames(c.nameOf(*a), c.nameOf(*b))
+	return compareNames(c.nameOf(a), c.nameOf(b))
 }
 
 func (c *canonicalizer) sortMembers(members []member) {
@@ -148,10 +149,11 @@ func (c *canonicalizer) sort(from int, members []member) *FieldError {
 	c.sortMembers(members)
 	c.spare = append(c.spare[:0], c.out[from:]...)
 	c.out = c.out[:from]
-	for i, m := range members {
+	for i := range members {
+		m := &members[i]
 		if i > 0 {
-			if name := c.nameOf(m); string(name) == string(c.nameOf(members[i-1])) {
-				return duplicate(name)
+			if c.compare(&members[i-1], m) == 0 {
+				return duplicate(c.nameOf(m))
 			}
 			c.out = append(c.out, ',')
 		}

@@ -166,12 +166,13 @@ func (c *canonicalizer) event(o *parsedObject) *FieldError {
 			c.pos++
 			break
 		}
-		m, err := c.name()
+		var m member
+		name, err := c.name(&m)
 		if err != nil {
 			return err
 		}
-		if err := c.eventMember(o, c.nameOf(m)); err != nil {
-			return err.within(keyStep(c.nameOf(m)))
+		if err := c.eventMember(o, name); err != nil {
+			return err.within(keyStep(name))
 		}
 		c.names = c.names[:0]
 		if b = c.next(); b != ',' && b != '}' {
