@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,5 +210,49 @@ func TestSkew(t *testing.T) {
 	before, _ := s.Skew()
 	if after, known := ask("garbage"); !known || after != before {
 		t.Errorf("garbage changed the skew from %v to %v", before, after)
+	}
+}
+
+// TestLocksToldApart: a store that does not tell locks with its objects is asked
+// for each; one that does is not; and an outage is no missing lock.
+func TestLocksToldApart(t *testing.T) {
+	t.Parallel()
+	const until = "2099-01-02T03:04:05Z"
+	for _, tells := range []bool{false, true} {
+		var asked atomic.Int32
+		var down atomic.Bool
+		s := pretend(t, func(w http.ResponseWriter, r *http.Request) {
+			locked := strings.HasSuffix(r.URL.Path, "/locked")
+			if r.URL.Query().Has("retention") {
+				asked.Add(1)
+				switch {
+				case down.Load():
+					answer(w, http.StatusBadGateway, "", "")
+				case locked:
+					fmt.Fprintf(w, "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>%s</RetainUntilDate></Retention>", until)
+				default:
+					answer(w, http.StatusNotFound, "NoSuchObjectLockConfiguration", "no lock")
+				}
+				return
+			}
+			if tells && locked {
+				w.Header().Set("X-Amz-Object-Lock-Mode", "COMPLIANCE")
+				w.Header().Set("X-Amz-Object-Lock-Retain-Until-Date", until)
+			}
+			io.WriteString(w, "content")
+		}, func(c *s3.Config) { c.LockMode = "COMPLIANCE" })
+		for _, name := range []string{"locked", "open", "locked"} {
+			obj, err := s.Read(t.Context(), name, store.ReadOptions{})
+			if err != nil || (obj.LockMode == "COMPLIANCE") != (name == "locked") || obj.LockedUntil.IsZero() == (name == "locked") {
+				t.Errorf("tells %v: %s is locked %q until %v, %v", tells, name, obj.LockMode, obj.LockedUntil, err)
+			}
+		}
+		if n := asked.Load(); (n == 0) != tells || !tells && n != 3 {
+			t.Errorf("tells %v: asked %d times", tells, n)
+		}
+		down.Store(true)
+		if _, err := s.Read(t.Context(), "open", store.ReadOptions{}); errors.Is(err, store.ErrUnavailable) == tells {
+			t.Errorf("tells %v: during an outage: %v", tells, err)
+		}
 	}
 }

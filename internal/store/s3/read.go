@@ -74,22 +74,33 @@ func (s *Store) get(ctx context.Context, name string, opt store.ReadOptions) (st
 	if _, err := io.ReadFull(out.Body, obj.Data); err != nil {
 		return store.Object{}, s.explain(ctx, w, err)
 	}
-	if opt.Version != "" && obj.LockMode == "" && s.cfg.LockMode != "" {
-		obj.LockMode, obj.LockedUntil = s.retention(ctx, name, opt.Version)
+	if obj.LockMode != "" {
+		s.lockHeaders.Store(true)
+	} else if s.cfg.LockMode != "" && !s.lockHeaders.Load() {
+		obj.LockMode, obj.LockedUntil, err = s.retention(ctx, name, out.VersionId)
 	}
-	return obj, nil
+	return obj, err
 }
 
-// retention asks for the lock of a version by itself: some stores tell the
-// lock with the newest version only, though they keep to that of all.
-func (s *Store) retention(ctx context.Context, name, version string) (mode string, until time.Time) {
+// retention asks for the lock of a version by itself. Some stores keep to locks
+// that they do not tell with the object; from one that was seen to tell them,
+// silence means that there is none.
+func (s *Store) retention(ctx context.Context, name string, version *string) (mode string, until time.Time, err error) {
 	callCtx, w := s.watched(ctx)
 	defer w.release()
-	out, err := s.client.GetObjectRetention(callCtx, &awss3.GetObjectRetentionInput{Bucket: &s.cfg.Bucket, Key: aws.String(s.key(name)), VersionId: &version})
-	if err != nil || out.Retention == nil {
-		return "", time.Time{} // not locked, or not to be known
+	out, err := s.client.GetObjectRetention(callCtx, &awss3.GetObjectRetentionInput{Bucket: &s.cfg.Bucket, Key: aws.String(s.key(name)), VersionId: version})
+	if err != nil {
+		// No lock, no locks in this bucket, or no permission to know. But an
+		// outage must not make a locked object look unlocked.
+		if f := s.explain(ctx, w, err); errors.Is(f, store.ErrUnavailable) {
+			return "", time.Time{}, f
+		}
+		return "", time.Time{}, nil
 	}
-	return string(out.Retention.Mode), aws.ToTime(out.Retention.RetainUntilDate)
+	if out.Retention == nil {
+		return "", time.Time{}, nil
+	}
+	return string(out.Retention.Mode), aws.ToTime(out.Retention.RetainUntilDate), nil
 }
 
 // beyond describes an object of which a range after its end was asked for.

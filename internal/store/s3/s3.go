@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,6 +56,8 @@ type Store struct {
 	cfg    Config
 	client *awss3.Client
 	clock  *clock
+
+	lockHeaders atomic.Bool // the store tells locks with the objects it gives
 }
 
 var (

@@ -1,13 +1,8 @@
 package storetest
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"iter"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -92,24 +87,22 @@ func NewFaulty(inner store.Store) *Faulty {
 
 // Create implements store.Store.
 func (f *Faulty) Create(ctx context.Context, name string, data []byte, until time.Time) error {
-	data = bytes.Clone(data)
-	return f.do(ctx, Create, name, len(data), func(ctx context.Context) error { return f.inner.Create(ctx, name, data, until) })
+	return f.do(ctx, Create, name, data, func(ctx context.Context, data []byte) error { return f.inner.Create(ctx, name, data, until) })
 }
 
 // Replace implements store.Store.
 func (f *Faulty) Replace(ctx context.Context, name string, data []byte, etag string) error {
-	data = bytes.Clone(data)
-	return f.do(ctx, Replace, name, len(data), func(ctx context.Context) error { return f.inner.Replace(ctx, name, data, etag) })
+	return f.do(ctx, Replace, name, data, func(ctx context.Context, data []byte) error { return f.inner.Replace(ctx, name, data, etag) })
 }
 
 // Remove implements store.Store.
 func (f *Faulty) Remove(ctx context.Context, name string) error {
-	return f.do(ctx, Remove, name, 0, func(ctx context.Context) error { return f.inner.Remove(ctx, name) })
+	return f.do(ctx, Remove, name, nil, func(ctx context.Context, _ []byte) error { return f.inner.Remove(ctx, name) })
 }
 
 // Read implements store.Store.
 func (f *Faulty) Read(ctx context.Context, name string, opt store.ReadOptions) (obj store.Object, err error) {
-	err = f.do(ctx, Read, name, 0, func(ctx context.Context) error {
+	err = f.do(ctx, Read, name, nil, func(ctx context.Context, _ []byte) error {
 		obj, err = f.inner.Read(ctx, name, opt)
 		return err
 	})
@@ -121,7 +114,7 @@ func (f *Faulty) Read(ctx context.Context, name string, opt store.ReadOptions) (
 
 // Versions implements store.Store.
 func (f *Faulty) Versions(ctx context.Context, name string) (v []store.Version, err error) {
-	err = f.do(ctx, Versions, name, 0, func(ctx context.Context) error {
+	err = f.do(ctx, Versions, name, nil, func(ctx context.Context, _ []byte) error {
 		v, err = f.inner.Versions(ctx, name)
 		return err
 	})
@@ -135,7 +128,7 @@ func (f *Faulty) Versions(ctx context.Context, name string) (v []store.Version, 
 func (f *Faulty) List(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		stopped := false
-		err := f.do(ctx, List, prefix, 0, func(ctx context.Context) error {
+		err := f.do(ctx, List, prefix, nil, func(ctx context.Context, _ []byte) error {
 			for name, err := range f.inner.List(ctx, prefix, after) {
 				if err != nil {
 					return err
@@ -151,124 +144,4 @@ func (f *Faulty) List(ctx context.Context, prefix, after string) iter.Seq2[strin
 			yield("", err)
 		}
 	}
-}
-
-// do runs one operation under the faults.
-func (f *Faulty) do(ctx context.Context, op Op, name string, size int, run func(context.Context) error) error {
-	call, fault, down := f.admit(op, name, size)
-	defer f.leave(op)
-	if down {
-		return fmt.Errorf("%s %s: %w: switched off", op, name, store.ErrUnavailable)
-	}
-	if fault == nil {
-		f.reach(call)
-		return run(ctx)
-	}
-	if err := fault.hold(ctx, name); err != nil {
-		return fmt.Errorf("%s %s: %w", op, name, err)
-	}
-	failure := fault.Err
-	if failure == nil {
-		failure = store.ErrUnavailable
-	}
-	failure = fmt.Errorf("%s %s: %w: injected", op, name, failure)
-	switch fault.Mode {
-	case Late:
-		if op == Create || op == Replace || op == Remove {
-			f.postpone(func() error { f.reach(call); return run(context.WithoutCancel(ctx)) })
-		}
-		return failure
-	case LoseReply:
-		f.reach(call)
-		// What was decided stays decided: a writer that lost the reply to a
-		// refusal has not written.
-		if err := run(ctx); errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-		return failure
-	case Pass:
-		f.reach(call)
-		return run(ctx)
-	}
-	return failure
-}
-
-func (x *Fault) hold(ctx context.Context, name string) error {
-	if x.Before != nil {
-		x.Before(name)
-	}
-	if x.Delay > 0 {
-		timer := time.NewTimer(x.Delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	if x.Wait != nil {
-		select {
-		case <-x.Wait:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
-func (x *Fault) matches(op Op, name string) bool {
-	return (x.Op == AnyOp || x.Op == op) && matchName(x.Name, name)
-}
-
-func matchName(pattern, name string) bool {
-	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-		return strings.HasPrefix(name, prefix)
-	}
-	return pattern == "" || pattern == name
-}
-
-// admit notes the call and finds the first fault that hits it.
-func (f *Faulty) admit(op Op, name string, size int) (*Call, *Fault, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	call := &Call{Op: op, Name: name, Bytes: size}
-	f.calls = append(f.calls, call)
-	f.inFlight[op]++
-	f.most[op] = max(f.most[op], f.inFlight[op])
-	if f.down {
-		return call, nil, true
-	}
-	for i, x := range f.faults {
-		if !x.matches(op, name) {
-			continue
-		}
-		if x.Skip > 0 {
-			x.Skip--
-			continue
-		}
-		if x.Times == 1 {
-			f.faults = slices.Delete(f.faults, i, i+1)
-		}
-		x.Times--
-		return call, x, false
-	}
-	return call, nil, false
-}
-
-func (f *Faulty) leave(op Op) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.inFlight[op]--
-}
-
-func (f *Faulty) reach(call *Call) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	call.Reached = true
-}
-
-func (f *Faulty) postpone(write func() error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.late = append(f.late, write)
 }

@@ -3,10 +3,10 @@
 package storetest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -131,9 +131,9 @@ func testTooLarge(t *testing.T, s store.Store) {
 
 // pattern fills a buffer so that no range of it looks like another.
 func pattern(n int) []byte {
-	var b bytes.Buffer
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "%x,", i)
+	b := make([]byte, 0, n+16)
+	for i := int64(0); len(b) < n; i++ {
+		b = append(strconv.AppendInt(b, i, 16), ',')
 	}
-	return b.Bytes()[:n]
+	return b[:n]
 }

@@ -88,6 +88,9 @@ func testLock(t *testing.T, s store.Store) {
 		t.Errorf("an object created without a lock is locked: %s until %v", obj.LockMode, obj.LockedUntil)
 	}
 	obj := read(t, s, "locked")
+	if l, ok := s.(interface{ LockMode() string }); ok && l.LockMode() != obj.LockMode {
+		t.Errorf("locked in mode %q, want %q", obj.LockMode, l.LockMode())
+	}
 	if obj.LockedUntil.IsZero() {
 		if obj.LockMode != "" {
 			t.Errorf("lock mode %s without a time", obj.LockMode)
