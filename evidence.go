@@ -150,6 +150,9 @@ func (e *Evidence) Check(vkey string) (*Proved, error) {
 	if err := p.checkProof(e, vkey); err != nil {
 		return nil, err
 	}
+	if p.Leaf.Kind.Critical() && !p.Leaf.Kind.Known() {
+		return nil, fmt.Errorf("leaf of %s: %w", p.Leaf.Kind, ErrNewerFormat)
+	}
 	if p.Leaf.Kind.Recorded() && withheld == 0 {
 		if p.Event, err = EventOfParts(shown...); err != nil {
 			return nil, bad("%v", err)
@@ -204,6 +207,9 @@ func (c *Completeness) Check(vkey string) (*Proved, error) {
 	heads, err := c.Heads.Check(vkey)
 	if err != nil {
 		return nil, fmt.Errorf("heads leaf: %w", err)
+	}
+	if c.Origin != heads.Origin {
+		return nil, fmt.Errorf("%w: it is of %q, the key of %q", ErrEvidenceKey, c.Origin, heads.Origin)
 	}
 	if heads.Leaf.Kind != KindHeads || len(heads.Parts) != 1 {
 		return nil, bad("the heads leaf is none")

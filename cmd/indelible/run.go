@@ -54,13 +54,15 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.dir, "dir", dir, "data directory of the ledger (INDELIBLE_DIR)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("run `"+cmd.CommandPath()+" --help` for its flags", "%s", err)
 	})
 	root.AddCommand(
 		a.initCommand(), a.appendCommand(), a.verifyCommand(), a.versionCommand(),
+		a.showCommand(), a.tailCommand(), a.proveCommand(), a.checkCommand(), a.tilesCommand(),
+		a.sampleCommand(), a.completionCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		checkArgs(cmd)

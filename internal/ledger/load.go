@@ -53,20 +53,18 @@ func loadPublished(ctx context.Context, st store.Store, c *Checkpoint) (*state, 
 	return s, nil
 }
 
-// loadEdge reads the unfinished tiles and the unfinished bundle.
+// loadEdge reads the unfinished tiles and the unfinished bundle. A writer may
+// have gone on since the checkpoint was read, and removed what it superseded:
+// then the full tile begins with the same hashes.
 func (s *state) loadEdge(ctx context.Context, st store.Store, c *Checkpoint) error {
 	s.edge.size = c.Size
 	for level, n := 0, c.Size; n > 0; level, n = level+1, n/torchwood.TileWidth {
 		w := int(n % torchwood.TileWidth)
 		tile := make([]tlog.Hash, w, torchwood.TileWidth)
 		if w > 0 {
-			name := tileName(level, int64(n/torchwood.TileWidth), w)
-			b, err := readAll(ctx, st, name, int64(w*tlog.HashSize))
+			b, err := readTile(ctx, st, level, int64(n/torchwood.TileWidth), w)
 			if err != nil {
-				return missing(name, err)
-			}
-			if len(b) != w*tlog.HashSize {
-				return tampered(name, "%d bytes, want %d", len(b), w*tlog.HashSize)
+				return err
 			}
 			for i := range tile {
 				copy(tile[i][:], b[i*tlog.HashSize:])
@@ -83,8 +81,8 @@ func (s *state) loadEdge(ctx context.Context, st store.Store, c *Checkpoint) err
 	}
 	name := bundleName(int64(c.Size/torchwood.TileWidth), w)
 	var err error
-	if s.bundle, err = readAll(ctx, st, name, int64(w*(2+indelible.LeafSize))); err != nil {
-		return missing(name, err)
+	if s.bundle, err = readTile(ctx, st, -1, int64(c.Size/torchwood.TileWidth), w); err != nil {
+		return err
 	}
 	hashes, err := bundleHashes(s.bundle)
 	if err != nil || len(hashes) != w {

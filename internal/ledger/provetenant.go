@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -34,7 +35,7 @@ func (r *Reader) ProveTenant(ctx context.Context, tenantID string, opener Opener
 		Row: s.rows.rows[no-1], Rows: uint64(len(s.rows.rows)), RowPath: s.rows.path(int(no - 1)), Heads: *heads,
 	}
 	err = r.leavesOf(ctx, first.Index, no, func(_ uint64, leaf []byte) error {
-		c.Leaves = append(c.Leaves, leaf)
+		c.Leaves = append(c.Leaves, bytes.Clone(leaf)) // not the bundle around it
 		return nil
 	})
 	return c, err

@@ -15,13 +15,15 @@ import (
 // tileReader reads tiles from a store, for torchwood's authenticated readers.
 // A partial tile may have been superseded: the full one holds its hashes too.
 type tileReader struct {
-	st store.Store
+	st  store.Store
+	err error // of the last read, to be told from tiles that were read and do not fit
 }
 
-func (r tileReader) ReadTiles(ctx context.Context, tiles []tlog.Tile) ([][]byte, error) {
+func (r *tileReader) ReadTiles(ctx context.Context, tiles []tlog.Tile) ([][]byte, error) {
 	data := make([][]byte, len(tiles))
 	for i, t := range tiles {
 		b, err := readTile(ctx, r.st, t.L, t.N, t.W)
+		r.err = err
 		if err != nil {
 			return nil, err
 		}
@@ -30,9 +32,9 @@ func (r tileReader) ReadTiles(ctx context.Context, tiles []tlog.Tile) ([][]byte,
 	return data, nil
 }
 
-func (r tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
+func (r *tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
 
-func (r tileReader) ReadEndpoint(ctx context.Context, path string) ([]byte, error) {
+func (r *tileReader) ReadEndpoint(ctx context.Context, path string) ([]byte, error) {
 	return readAll(ctx, r.st, path, maxCheckpoint)
 }
 
@@ -59,9 +61,24 @@ func readTile(ctx context.Context, st store.Store, level int, n int64, w int) ([
 }
 
 // treeReader gives the hashes of a checkpoint's tree, each proved to be in it.
+// It is for one goroutine.
 func treeReader(ctx context.Context, st store.Store, c *Checkpoint) tlog.HashReader {
 	tree := tlog.Tree{N: int64(c.Size), Hash: tlog.Hash(c.Root)}
-	return torchwood.TileHashReaderWithContext(ctx, tree, tileReader{st})
+	tiles := &tileReader{st: st}
+	return provedHashes(ctx, tree, tiles, tiles)
+}
+
+// provedHashes reads hashes of a tree through r, whose store reads are tiles'.
+// Tiles that were read and do not give the tree's root are tampering.
+func provedHashes(ctx context.Context, tree tlog.Tree, r torchwood.TileReader, tiles *tileReader) tlog.HashReader {
+	proved := torchwood.TileHashReaderWithContext(ctx, tree, r)
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		hashes, err := proved.ReadHashes(indexes)
+		if err != nil && tiles.err == nil {
+			err = tampered(tilePrefix, "the tiles do not give the checkpoint's root: %v", err)
+		}
+		return hashes, err
+	})
 }
 
 // publishedLeaf reads a leaf below the checkpoint's size and proves it.

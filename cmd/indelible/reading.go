@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"indelible/internal/datadir"
+	"indelible/internal/ledger"
+	"indelible/internal/recorder"
+)
+
+// reading is a ledger opened for reading: no lock, no secret but the id-key,
+// which only makes looking up faster.
+type reading struct {
+	*ledger.Reader
+	vkey  string
+	idKey *[32]byte
+}
+
+// openForReading opens the published log of the data directory.
+func (a *app) openForReading(ctx context.Context) (*reading, error) {
+	d, err := datadir.Open(ctx, a.dir, a.env)
+	if err != nil {
+		return nil, err
+	}
+	vkey, err := d.VerifierKey()
+	if err != nil {
+		return nil, failf(exitUnverified, "restore log.vkey; nothing is shown that cannot be proved", "no key to verify with: %w", err)
+	}
+	r, err := ledger.NewReader(ctx, d.Store, vkey)
+	if errors.Is(err, ledger.ErrWrongKey) {
+		// The key is the ledger's own: the checkpoint is somebody else's.
+		return nil, failf(exitTampered, "run `indelible verify` for the whole picture", "checkpoint: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	idKey, err := datadir.LoadIDKey(a.dir)
+	if err != nil {
+		idKey = nil
+	}
+	return &reading{r, vkey, idKey}, nil
+}
+
+// locate finds the leaf that INDEX|EVENT_ID means.
+func (r *reading) locate(ctx context.Context, a *app, what, tenant string) (uint64, error) {
+	if index, err := strconv.ParseUint(what, 10, 64); err == nil {
+		return index, r.checkTenant(ctx, index, tenant)
+	}
+	id, err := uuid.Parse(what)
+	if err != nil || len(what) != len(id.String()) {
+		return 0, usagef("name a leaf by its index, such as 42, or an event by its id, a UUID", "%q is neither an index nor an event id", what)
+	}
+	matches, err := r.Find(ctx, id.String(), tenant, r.idKey, recorder.Plain)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return 0, r.notFound("event "+id.String(), tenant)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.choose(a, matches)
+}
+
+// choose takes the first of several leaves of one tenant: the others are
+// conflicts, which came later under the same id.
+func (r *reading) choose(a *app, matches []ledger.Match) (uint64, error) {
+	first := matches[0]
+	tenants := []string{field(first.TenantID)}
+	var others []string
+	for _, m := range matches[1:] {
+		if name := field(m.TenantID); !slices.Contains(tenants, name) {
+			tenants = append(tenants, name)
+		}
+		others = append(others, strconv.FormatUint(m.Index, 10))
+	}
+	if len(tenants) > 1 {
+		return 0, usagef("choose one with --tenant", "several tenants have an event with this id: %s", strings.Join(tenants, ", "))
+	}
+	if len(others) > 0 {
+		fmt.Fprintf(a.stderr, "other content was sent under the same id later; it is kept at index %s\n", strings.Join(others, ", "))
+	}
+	return first.Index, nil
+}
+
+func (r *reading) notFound(what, tenant string) error {
+	if tenant != "" {
+		what += " of tenant " + field(tenant)
+	}
+	return failf(exitFailure, "what was recorded a moment ago is there once it is published", "%s is not among the %d leaves of %s", what, r.Checkpoint().Size, r.Checkpoint().Origin)
+}
+
+// checkTenant makes sure that the leaf at index, if it exists, is the tenant's.
+func (r *reading) checkTenant(ctx context.Context, index uint64, tenant string) error {
+	if index >= r.Checkpoint().Size {
+		return r.notFound("index "+strconv.FormatUint(index, 10), "")
+	}
+	if tenant == "" {
+		return nil
+	}
+	e, err := r.Entry(ctx, index)
+	if err != nil {
+		return err
+	}
+	names, err := r.Tenants(ctx, recorder.Plain)
+	if err != nil {
+		return err
+	}
+	if no := e.Leaf.TenantNo; no == 0 || no > uint64(len(names)) || names[no-1] != tenant {
+		return r.notFound("index "+strconv.FormatUint(index, 10), tenant)
+	}
+	return nil
+}
