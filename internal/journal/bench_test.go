@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"indelible"
 	"indelible/internal/disk"
@@ -40,23 +39,11 @@ func run(b *testing.B, n int, call func(payload []byte)) {
 	wg.Wait()
 }
 
-type slowFS struct{ disk.FS }
-type slowFile struct{ disk.File }
-
-func (s slowFS) Create(name string) (disk.File, error) {
-	f, err := s.FS.Create(name)
-	return slowFile{f}, err
-}
-func (f slowFile) Sync() error { time.Sleep(4 * time.Millisecond); return nil }
-
-func BenchmarkSlow(b *testing.B)   { benchAppend(b, slowFS{disk.OS}) }
-func BenchmarkAppend(b *testing.B) { benchAppend(b, disk.OS) }
-
-func benchAppend(b *testing.B, fsys disk.FS) {
+func BenchmarkAppend(b *testing.B) {
 	_, key, _ := ed25519.GenerateKey(nil)
 	for _, n := range benchWaiters {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			j, err := Open(fsys, b.TempDir(), Options{Signer: func(root [32]byte, id [16]byte, group uint64, ms int64) (sig [64]byte, err error) {
+			j, err := Open(disk.OS, b.TempDir(), Options{Signer: func(root [32]byte, id [16]byte, group uint64, ms int64) (sig [64]byte, err error) {
 				copy(sig[:], ed25519.Sign(key, indelible.ReceiptMessage(indelible.ID{}, id, group, ms, root)))
 				return sig, nil
 			}})

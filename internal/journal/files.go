@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -159,7 +160,7 @@ func (j *Journal) begin() (*file, error) {
 		w.Close()
 		return nil, err
 	}
-	f.w, f.hash, f.disk = w, hashOf(header), fileHeaderSize
+	f.w, f.hash, f.disk = w, sha256.Sum256(header), fileHeaderSize
 	j.mu.Lock()
 	j.files = append(j.files, f)
 	j.stored += f.disk
@@ -206,15 +207,19 @@ func (j *Journal) Retire(id indelible.ID, committed uint64) (bool, error) {
 	return true, j.remove(f)
 }
 
-// remove deletes a file that is not live. The deletion need not be durable:
-// the segments in the store tell again that it was committed.
+// remove deletes a file that is not live. Should a crash bring it back, the
+// segments in the store tell again that it was committed.
 func (j *Journal) remove(f *file) error {
 	j.readMu.Lock()
 	defer j.readMu.Unlock()
 	if j.reader.id == f.ID {
 		j.reader.close()
 	}
-	if err := j.fsys.Remove(f.name); err != nil {
+	err := j.fsys.Remove(f.name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = j.fsys.SyncDir(j.dir)
+	}
+	if err != nil {
 		return fmt.Errorf("trim journal %s: %w", f.ID, err)
 	}
 	j.mu.Lock()

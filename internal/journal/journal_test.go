@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"testing"
 	"time"
 
@@ -91,6 +92,14 @@ func readAll(j *Journal) (records []Record, err error) {
 		}
 	}
 	return records, nil
+}
+
+// sameRecords is quicker than cmp.Diff, which is for when they differ.
+func sameRecords(a, b []Record) bool {
+	return slices.EqualFunc(a, b, func(a, b Record) bool {
+		return a.TenantRef == b.TenantRef && a.EventRef == b.EventRef && a.PayloadHash == b.PayloadHash &&
+			bytes.Equal(a.Tenant, b.Tenant) && bytes.Equal(a.Payload, b.Payload)
+	})
 }
 
 func mustReadAll(t *testing.T, j *Journal) []Record {

@@ -12,19 +12,21 @@ import (
 	"indelible"
 )
 
-// unit is a group, or a gap where one was, with its checksums verified.
+// unit is a group, or a gap where one was, with its checksums verified and, in
+// a group, the root over its records. Whether it follows what is before it, and
+// its signature, are not looked at.
 type unit struct {
 	offset, end uint64
-	header      groupHeader    // of a group
-	gap         bool           //
+	header      groupHeader // of a group
+	gap         bool
 	prev        indelible.Hash // running hash before it, as it says
 	hash        indelible.Hash // running hash after it
 	next        indelible.Hash // what its successor must name as prev; differs from hash for a gap
-	body        []byte         // of a group
+	records     []Record       // of a group
 }
 
-// readUnit reads the unit at offset in a file of the given size. The body is
-// read into buf, which grows to what the largest group needs. Content that is
+// readUnit reads the unit at offset in a file of the given size. The
+// records lie in buf, which grows to what the largest group needs. Content that is
 // not a unit is a badBytes error.
 func readUnit(r io.ReaderAt, id indelible.ID, offset, size uint64, buf *[]byte) (u unit, err error) {
 	var head [groupHeaderSize]byte
@@ -51,13 +53,21 @@ func readUnit(r io.ReaderAt, id indelible.ID, offset, size uint64, buf *[]byte) 
 	if cap(*buf) < int(g.length) {
 		*buf = make([]byte, g.length)
 	}
-	u.body = (*buf)[:g.length]
-	if err := readFull(r, u.body, offset+groupHeaderSize); err != nil {
+	body := (*buf)[:g.length]
+	if err := readFull(r, body, offset+groupHeaderSize); err != nil {
 		return u, err
 	}
-	if crc32.Checksum(u.body, castagnoli) != g.bodyCRC {
+	if crc32.Checksum(body, castagnoli) != g.bodyCRC {
 		return u, badBytes("group body: checksum does not match")
 	}
+	records, t, err := decodeBody(body, g.records)
+	if err != nil {
+		return u, err
+	}
+	if t.root() != g.root {
+		return u, badBytes("records do not have the root in the group header")
+	}
+	u.records = records
 	u.hash = sha256.Sum256(h)
 	u.next = u.hash
 	return u, nil

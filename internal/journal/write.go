@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -11,8 +10,6 @@ import (
 
 	"indelible"
 )
-
-func hashOf(b []byte) indelible.Hash { return sha256.Sum256(b) }
 
 // write is the writer: it makes the batches durable, one after the other. A
 // batch is filled while the one before it is being synced.
@@ -49,12 +46,14 @@ func (j *Journal) write() {
 // next group is closed. Without it they fall into two halves that wait for each
 // other's sync. It costs at most an eighth of a sync.
 func (j *Journal) gather() {
-	for until := time.Now().Add(j.synced / 8); ; {
-		before := j.queued()
+	until := time.Now().Add(j.synced / 8)
+	for last := j.queued(); time.Now().Before(until); {
 		runtime.Gosched()
-		if j.queued() == before || time.Now().After(until) {
+		n := j.queued()
+		if n == last {
 			return
 		}
+		last = n
 	}
 }
 
