@@ -52,13 +52,7 @@ func (s *Store) versionsPage(ctx context.Context, name string, resume *string) (
 	if resume != nil {
 		in.KeyMarker, in.VersionIdMarker = &key, resume
 	}
-	callCtx, w := s.watched(ctx)
-	defer w.release()
-	out, err := s.client.ListObjectVersions(callCtx, in)
-	if err != nil {
-		return nil, s.explain(ctx, w, err)
-	}
-	return out, nil
+	return s.anyVersionsPage(ctx, in)
 }
 
 // sortOut keeps what has exactly our key, and reports whether the next page can
@@ -74,25 +68,33 @@ func (s *Store) sortOut(out *awss3.ListObjectVersionsOutput, name string, versio
 		}
 		return err == nil, err
 	}
-	for _, v := range out.Versions {
-		ok, err := ours(v.Key)
+	for i := range out.Versions {
+		ok, err := ours(out.Versions[i].Key)
 		if err != nil {
 			return false, err
 		}
 		if ok {
-			*versions = append(*versions, store.Version{ID: aws.ToString(v.VersionId), Modified: aws.ToTime(v.LastModified), Size: aws.ToInt64(v.Size), Newest: aws.ToBool(v.IsLatest)})
+			*versions = append(*versions, versionOf(&out.Versions[i]))
 		}
 	}
-	for _, m := range out.DeleteMarkers {
-		ok, err := ours(m.Key)
+	for i := range out.DeleteMarkers {
+		ok, err := ours(out.DeleteMarkers[i].Key)
 		if err != nil {
 			return false, err
 		}
 		if ok {
-			*markers = append(*markers, store.Version{ID: aws.ToString(m.VersionId), Modified: aws.ToTime(m.LastModified), DeleteMarker: true, Newest: aws.ToBool(m.IsLatest)})
+			*markers = append(*markers, markerOf(&out.DeleteMarkers[i]))
 		}
 	}
 	return more, nil
+}
+
+func versionOf(v *types.ObjectVersion) store.Version {
+	return store.Version{ID: aws.ToString(v.VersionId), Modified: aws.ToTime(v.LastModified), Size: aws.ToInt64(v.Size), Newest: aws.ToBool(v.IsLatest)}
+}
+
+func markerOf(m *types.DeleteMarkerEntry) store.Version {
+	return store.Version{ID: aws.ToString(m.VersionId), Modified: aws.ToTime(m.LastModified), DeleteMarker: true, Newest: aws.ToBool(m.IsLatest)}
 }
 
 // merge turns both lists, newest first, into one, oldest first.

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"List", testList},
 		{"ListStops", testListStops},
 		{"Versions", testVersions},
+		{"ListVersions", testListVersions},
 		{"Remove", testRemove},
 		{"Lock", testLock},
 		{"InvalidNames", testInvalidNames},
