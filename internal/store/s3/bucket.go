@@ -87,7 +87,7 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	var wrong []error
 	if s.cfg.LockMode != "" && !c.ObjectLock {
-		wrong = append(wrong, errors.New("Object Lock is off, so nothing can be locked; on AWS it can be enabled for a versioned bucket, elsewhere only when a bucket is created"))
+		wrong = append(wrong, errors.New("its Object Lock is off, so nothing can be locked; on AWS it can be enabled for a versioned bucket, elsewhere only when a bucket is created"))
 	}
 	if s.cfg.LockMode != "" && !c.Versioning {
 		wrong = append(wrong, errors.New("versioning is off, so an overwritten object is gone"))
