@@ -51,7 +51,8 @@ var rooms = map[string]room{
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3"},
 		[]string{"github.com/goccy/go-yaml", "golang.org/x/mod"},
 	},
-	"internal/rules": {},
+	"internal/rules":   {},
+	"internal/doctest": {},
 
 	"cmd/indelible": {
 		[]string{
