@@ -3,6 +3,7 @@ package journal
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -60,6 +61,9 @@ func decodeFileHeader(b []byte) (h fileHeader, err error) {
 		return h, badBytes("file header is cut short")
 	}
 	b = b[:fileHeaderSize]
+	if err := checkVersion(b); err != nil {
+		return h, err
+	}
 	if err := checkStart("file header", fileMagic, b); err != nil {
 		return h, err
 	}
@@ -180,20 +184,28 @@ func appendCRC(b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// checkStart checks magic, version, suite and the CRC that ends the header. A
-// version byte above ours is a flipped bit if the CRC of our version, with our
-// version in its place, is right; else it is a newer format.
+// checkStart checks magic, version, suite and the CRC that ends the header. All
+// structures of a file have the version of its header, so another one in a
+// group is bad bytes.
 func checkStart(what, magic string, b []byte) error {
 	if err := indelible.CheckPrefix(what, magic, b); err != nil {
-		if string(b[:4]) != magic || crcFits(withOurPrefix(b, magic)) {
-			return badBytes(err.Error())
-		}
-		return err
+		return badBytes(err.Error())
 	}
 	if !crcFits(b) {
 		return badBytes(what + ": checksum does not match")
 	}
 	return nil
+}
+
+// checkVersion refuses a file of a newer version. A version byte above ours is
+// a flipped bit, not a newer version, if our checksum is right once our version
+// is put in its place.
+func checkVersion(b []byte) error {
+	err := indelible.CheckPrefix("file header", fileMagic, b)
+	if !errors.Is(err, indelible.ErrNewerFormat) || crcFits(withOurPrefix(b, fileMagic)) {
+		return nil
+	}
+	return err
 }
 
 func crcFits(b []byte) bool {

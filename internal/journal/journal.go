@@ -85,7 +85,7 @@ type Journal struct {
 	queue    []*batch
 	writing  bool
 	closing  bool
-	err      error         // broken
+	err      error         // broken, or at last ErrClosed
 	stored   int64         // bytes in the files
 	promised int64         // bytes of admitted records that are not in stored
 	flight   flight        // bounds the bytes in memory
@@ -151,11 +151,17 @@ func (j *Journal) Close() error {
 	defer j.readMu.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	err := j.reader.close()
+	if j.err == ErrClosed {
+		return nil
+	}
+	err := errors.Join(j.err, j.reader.close())
 	for _, f := range j.files {
 		err = errors.Join(err, f.end())
 	}
-	return errors.Join(j.err, err)
+	if j.err == nil {
+		j.err = ErrClosed
+	}
+	return err
 }
 
 // refusal is why nothing more is accepted, or nil. The caller holds mu.

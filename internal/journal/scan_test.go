@@ -167,6 +167,26 @@ func TestSplicedFile(t *testing.T) {
 		if !errors.As(err, &damage) || damage.Offset != at[tail] || !sameRecords(records, slices.Concat(other[:tail]...)) {
 			t.Errorf("spliced at group %d: read %d records, %v", tail, len(records), err)
 		}
+		if d := j.Journals()[0].Damage; len(d) != 1 || d[0] != damage.Damage {
+			t.Errorf("spliced at group %d: %+v", tail, d)
+		}
+		j.Close()
+	}
+}
+
+// A copy of a group inside an event is content, not a group.
+func TestGroupInsideAPayload(t *testing.T) {
+	inner := buildFile(testRecords(0, 2))
+	for _, at := range []int{fileHeaderSize, 0} {
+		r := testRecord(1)
+		r.Payload = inner[at:]
+		data := buildFile(testRecords(0, 1), []Record{r})
+		data[len(data)-1]++
+		j := mustOpen(t, place(t, data), testOptions())
+		info := j.Journals()[0]
+		if got := mustReadAll(t, j); len(got) != 1 || info.Damage != nil || info.TornBytes == 0 {
+			t.Errorf("%d records, %+v", len(got), info)
+		}
 		j.Close()
 	}
 }
@@ -294,34 +314,42 @@ func FuzzScan(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m := place(t, data)
-		j, err := Open(m, "journal", testOptions())
+		count := func(data []byte) (s scan, refs []indelible.Ref, err error) {
+			s, err = scanFile(bytes.NewReader(data), testID, uint64(len(data)), func(u *unit) error {
+				if u.end <= u.offset || u.end > uint64(len(data)) {
+					t.Fatalf("a unit from %d to %d of %d", u.offset, u.end, len(data))
+				}
+				for _, r := range u.records {
+					refs = append(refs, r.EventRef)
+				}
+				return nil
+			})
+			return s, refs, err
+		}
+		s, before, err := count(data)
+		if err != nil {
+			if !errors.Is(err, indelible.ErrNewerFormat) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if s.length+s.torn != uint64(len(data)) {
+			t.Fatalf("%d bytes and %d torn of %d", s.length, s.torn, len(data))
+		}
+		last := uint64(0)
+		for _, d := range s.damage {
+			if d.Offset < last || d.Length == 0 || d.Offset+d.Length > s.length {
+				t.Fatalf("damage %+v after %d in a length of %d", d, last, s.length)
+			}
+			last = d.Offset + d.Length
+		}
+		mended, err := mend(data, testID, s.damage)
 		if err != nil {
 			return
 		}
-		before, err := readAll(j)
-		damaged := len(j.Journals()) > 0 && len(j.Journals()[0].Damage) > 0
-		j.Close()
-		var damage *DamageError
-		if err != nil && !errors.As(err, &damage) {
-			t.Fatalf("neither read nor called damaged: %v", err)
-		}
-		if damaged && err == nil {
-			t.Fatal("damage was read over")
-		}
-		if !damaged {
-			return
-		}
-		if _, err := Quarantine(m, "journal", testID); err != nil {
-			return
-		}
-		mended := mustOpen(t, m, testOptions())
-		after, err := readAll(mended)
-		if err != nil && !errors.As(err, &damage) {
-			t.Fatal(err)
-		}
-		if len(after) < len(before) || !sameRecords(before, after[:len(before)]) {
-			t.Fatalf("%d records before the quarantine, %d after", len(before), len(after))
+		s, after, err := count(mended)
+		if err != nil || len(s.damage) > 0 || !slices.Equal(before, after) {
+			t.Fatalf("%d records, %d after mending, %+v, %v", len(before), len(after), s.damage, err)
 		}
 	})
 }
