@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"indelible"
 	"indelible/internal/datadir"
+	"indelible/internal/handover"
 	"indelible/internal/importer"
 	"indelible/internal/recorder"
 )
@@ -91,28 +91,24 @@ func (a *app) append(ctx context.Context, args []string, opt appendOptions) erro
 	if err != nil {
 		return err
 	}
-	s, err := a.openForWriting(ctx, d, opt.writeOptions)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	run := &appendRun{app: a, session: s, opt: opt, rejects: &rejects{dir: a.dir, name: opt.rejects}}
+	run := &appendRun{app: a, dir: d, opt: opt, rejects: &rejects{dir: a.dir, name: opt.rejects}}
 	return run.all(ctx, sources, read)
 }
 
 // appendRun is one append under way.
 type appendRun struct {
 	app     *app
-	session *session
+	dir     *datadir.Directory
+	road    road
 	opt     appendOptions
 	rejects *rejects
 
-	batch    []*indelible.Event
-	origins  []origin
-	waiting  []waiting
-	out      bytes.Buffer
-	counts   counts
-	giveUpAt time.Time // after it, receipts say `journal`
+	batch   []*indelible.Event
+	origins []origin
+	waiting []waiting
+	out     bytes.Buffer
+	counts  counts
+	isAway  bool // the store is: receipts say `journal`
 }
 
 // origin is where an event came from, for the rejects file.
@@ -131,14 +127,14 @@ type counts struct {
 	recorded, repeats, conflicts, refused, journal, stringified int
 }
 
-func (r *appendRun) all(ctx context.Context, sources []source, read reader) error {
-	// A batch is journalled while the one before it finds its place.
-	err := r.readyOrAway(ctx)
+func (r *appendRun) all(ctx context.Context, sources []source, read reader) (err error) {
+	if r.road, err = r.app.findRoad(ctx, r.dir, r.opt.writeOptions); err != nil {
+		return err
+	}
 	for _, src := range sources {
-		if err != nil {
+		if err = r.one(ctx, src, read); err != nil {
 			break
 		}
-		err = r.one(ctx, src, read)
 	}
 	if err == nil {
 		err = r.record(ctx)
@@ -149,31 +145,14 @@ func (r *appendRun) all(ctx context.Context, sources []source, read reader) erro
 	if err == nil {
 		err = r.finish(ctx)
 	}
-	return errors.Join(err, r.rejects.close(r.app))
-}
-
-// readyOrAway waits for the log to be replayed, so that repeats are found
-// before they are journalled; with the store away it gives up after a while.
-func (r *appendRun) readyOrAway(ctx context.Context) error {
-	wait, cancel := context.WithTimeout(ctx, storeWait)
-	defer cancel()
-	err := r.session.ledger.Ready(wait)
-	if errors.Is(err, context.DeadlineExceeded) {
-		r.away()
-		return nil
-	}
-	return err
+	return errors.Join(err, r.road.Close(), r.rejects.close())
 }
 
 // away notes that the store does not answer: the rest is acknowledged `journal`.
-func (r *appendRun) away() {
-	if r.giveUpAt.IsZero() {
-		why := ""
-		if err := r.session.ledger.Status().StoreErr; err != nil {
-			why = ": " + err.Error()
-		}
-		fmt.Fprintf(r.app.stderr, "the store does not answer; events are safe in the journal and go to the store later%s\n", why)
-		r.giveUpAt = time.Now()
+func (r *appendRun) away(why error) {
+	if why != nil && !r.isAway {
+		fmt.Fprintf(r.app.stderr, "the store does not answer; events are safe in the journal and go to the store later: %s\n", why)
+		r.isAway = true
 	}
 }
 
@@ -210,11 +189,20 @@ func (r *appendRun) record(ctx context.Context) error {
 	if len(r.batch) == 0 {
 		return nil
 	}
-	await := r.opt.ack == indelible.DurableStore && r.giveUpAt.IsZero()
-	pending, err := r.session.recorder.Record(ctx, r.batch, recorder.Options{AwaitStore: await, Import: r.opt.from != "jsonl"})
+	opt := recorder.Options{AwaitStore: r.opt.ack == indelible.DurableStore && !r.isAway, Import: r.opt.from != "jsonl"}
+	pending, away, err := r.road.Record(ctx, r.batch, opt)
+	for errors.Is(err, handover.ErrGone) {
+		// The process that took our events ended. The batch has its ids, so
+		// what of it was recorded is not recorded again.
+		r.road.Close()
+		if r.road, err = r.app.findRoad(ctx, r.dir, r.opt.writeOptions); err == nil {
+			pending, away, err = r.road.Record(ctx, r.batch, opt)
+		}
+	}
 	if err != nil {
 		return err
 	}
+	r.away(away)
 	for i, p := range pending {
 		r.waiting = append(r.waiting, waiting{p, r.origins[i]})
 	}
@@ -263,25 +251,12 @@ func (r *appendRun) flush() error {
 
 // wait waits for an event's place, as long as the store answers.
 func (r *appendRun) wait(ctx context.Context, p *recorder.Pending) (indelible.Receipt, error) {
-	if !r.giveUpAt.IsZero() {
+	if r.isAway {
 		return p.Settle(), nil
 	}
-	begun := time.Now()
-	for {
-		wait, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-		receipt, done, err := p.Poll(wait)
-		cancel()
-		if done || err != nil {
-			return receipt, err
-		}
-		if ctx.Err() != nil {
-			return receipt, ctx.Err()
-		}
-		if st := r.session.ledger.Status(); st.StoreErr != nil && time.Since(begun) > storeWait {
-			r.away()
-			return r.wait(ctx, p)
-		}
-	}
+	receipt, away, err := p.WaitWhileStoreAnswers(ctx, storeWait)
+	r.away(away)
+	return receipt, err
 }
 
 func (r *appendRun) count(receipt *indelible.Receipt) {
@@ -305,12 +280,12 @@ func (r *appendRun) reject(o origin, reason error) error {
 
 // finish drains and publishes, and says what was done.
 func (r *appendRun) finish(ctx context.Context) error {
-	if r.giveUpAt.IsZero() && (r.opt.ack == indelible.DurableStore || r.session.ledger.Status().StoreErr == nil) {
-		if err := r.session.settle(ctx); errors.Is(err, errStoreAway) {
-			r.away()
-		} else if err != nil {
-			return err
+	if !r.isAway {
+		away, err := r.road.Flush(ctx)
+		if err != nil && !errors.Is(err, handover.ErrGone) {
+			return err // a holder that ends publishes
 		}
+		r.away(away)
 	}
 	c := &r.counts
 	w := r.app.stderr

@@ -60,7 +60,7 @@ func (r *rejects) add(o origin, reason error) error {
 	return err
 }
 
-func (r *rejects) close(a *app) error {
+func (r *rejects) close() error {
 	if r.f == nil {
 		return nil
 	}

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"indelible"
 	"indelible/internal/datadir"
+	"indelible/internal/handover"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
 )
@@ -18,6 +21,8 @@ type session struct {
 	lock     *datadir.Lock
 	ledger   *ledger.Ledger
 	recorder *recorder.Recorder
+	others   *handover.Server // takes events from other processes
+	waited   bool             // for the log to be replayed
 }
 
 // writeOptions are the flags of commands that write.
@@ -29,7 +34,7 @@ type writeOptions struct {
 // lockWait is how long a command waits for another process to finish writing.
 const lockWait = 10 * time.Second
 
-// openForWriting takes the writer's lock and opens the ledger.
+// openForWriting waits for the writer's lock and opens the ledger.
 func (a *app) openForWriting(ctx context.Context, d *datadir.Directory, opt writeOptions) (*session, error) {
 	wait, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
@@ -37,6 +42,12 @@ func (a *app) openForWriting(ctx context.Context, d *datadir.Directory, opt writ
 	if err != nil {
 		return nil, err
 	}
+	return a.openLocked(d, lock, opt)
+}
+
+// openLocked opens the ledger under a lock, which it releases if it fails, and
+// takes events from other processes from then on.
+func (a *app) openLocked(d *datadir.Directory, lock *datadir.Lock, opt writeOptions) (*session, error) {
 	cfg, err := d.LedgerConfig()
 	if err != nil {
 		lock.Release()
@@ -50,46 +61,57 @@ func (a *app) openForWriting(ctx context.Context, d *datadir.Directory, opt writ
 		lock.Release()
 		return nil, err
 	}
-	return &session{dir: d, lock: lock, ledger: l, recorder: recorder.New(l, cfg)}, nil
+	s := &session{dir: d, lock: lock, ledger: l, recorder: recorder.New(l, cfg)}
+	if s.others, err = handover.Serve(d.Path, l, s.recorder); err != nil {
+		// Others then wait for the lock, as they do when nobody answers.
+		cfg.Log.Warn("cannot take events from other processes", "err", err)
+	}
+	return s, nil
 }
 
 // storeWait is how long a command waits for a store that does not answer.
 const storeWait = 10 * time.Second
 
-// settle brings everything that was recorded into the store and publishes it,
-// unless the store is away: what is in the journal is safe and goes on later.
-func (s *session) settle(ctx context.Context) error {
-	flushed := make(chan error, 1)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() { flushed <- s.ledger.Flush(ctx) }()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for begun := time.Now(); ; {
-		select {
-		case err := <-flushed:
-			return err
-		case <-tick.C:
-			if st := s.ledger.Status(); st.StoreErr != nil && time.Since(maxTime(begun, st.StoreSince)) > storeWait {
-				return fmt.Errorf("%w: %w", errStoreAway, st.StoreErr)
-			}
+// Record implements road. It waits at first for the log to be replayed, so
+// that repeats are found before they are journalled.
+func (s *session) Record(ctx context.Context, events []*indelible.Event, opt recorder.Options) (pending []*recorder.Pending, away, err error) {
+	if !s.waited {
+		s.waited = true
+		wait, cancel := context.WithTimeout(ctx, storeWait)
+		defer cancel()
+		if err := s.ledger.Ready(wait); errors.Is(err, context.DeadlineExceeded) {
+			away = cmp.Or(s.ledger.Status().StoreErr, err)
+		} else if err != nil {
+			return nil, nil, err
 		}
 	}
+	opt.AwaitStore = opt.AwaitStore && away == nil
+	pending, err = s.recorder.Record(ctx, events, opt)
+	return pending, away, err
 }
 
-// errStoreAway: the store did not answer for as long as we wait.
-var errStoreAway = errors.New("the store does not answer")
+// Flush implements road.
+func (s *session) Flush(ctx context.Context) (away, err error) {
+	return s.ledger.FlushWhileStoreAnswers(ctx, storeWait)
+}
 
-func maxTime(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+// settle brings everything that was recorded into the store and publishes it;
+// a store that is away is an error here.
+func (s *session) settle(ctx context.Context) error {
+	away, err := s.Flush(ctx)
+	if away != nil {
+		return fmt.Errorf("the store does not answer: %w", away)
 	}
-	return b
+	return err
 }
 
-// close ends the session. What is not in the store stays in the journal.
-func (s *session) close() error {
-	return errors.Join(s.ledger.Close(), s.lock.Release())
+// Close ends the session. What is not in the store stays in the journal.
+func (s *session) Close() error {
+	var err error
+	if s.others != nil {
+		err = s.others.Close(s.dir.Path)
+	}
+	return errors.Join(err, s.ledger.Close(), s.lock.Release())
 }
 
 // publishGenesis publishes a log that was just made, so that it can be verified.
@@ -98,5 +120,5 @@ func (a *app) publishGenesis(ctx context.Context, d *datadir.Directory) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.settle(ctx), s.close())
+	return errors.Join(s.settle(ctx), s.Close())
 }

@@ -215,7 +215,52 @@ func (l *Ledger) Flush(ctx context.Context) error {
 		l.mu.Unlock()
 	}()
 	l.nudge()
-	return l.await(ctx, func(s *Status) bool { return s.Ready && s.Pending == 0 && s.Published == s.Size })
+	return l.await(ctx, func(s *Status) bool {
+		// The status tells of the last commit; what was appended since is in
+		// the journal only. Size is read after the journal: then it counts
+		// what was committed of it.
+		if !s.Ready || l.pendingBytes() > 0 {
+			return false
+		}
+		l.stateMu.RLock()
+		defer l.stateMu.RUnlock()
+		return s.Published == l.state.edge.size
+	})
+}
+
+// Away returns why the store is away, if it has not answered for patience, not
+// counting the time before begun.
+func (l *Ledger) Away(begun time.Time, patience time.Duration) error {
+	st := l.Status()
+	since := st.StoreSince
+	if begun.After(since) {
+		since = begun
+	}
+	if st.StoreErr == nil || time.Since(since) < patience {
+		return nil
+	}
+	return st.StoreErr
+}
+
+// FlushWhileStoreAnswers flushes for as long as the store answers; away says
+// why what is left stays in the journal.
+func (l *Ledger) FlushWhileStoreAnswers(ctx context.Context, patience time.Duration) (away, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	flushed := make(chan error, 1)
+	go func() { flushed <- l.Flush(ctx) }()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for begun := time.Now(); ; {
+		select {
+		case err := <-flushed:
+			return nil, err
+		case <-tick.C:
+			if away := l.Away(begun, patience); away != nil {
+				return away, nil
+			}
+		}
+	}
 }
 
 // nudge wakes the committer.

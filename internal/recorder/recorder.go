@@ -94,16 +94,25 @@ func (r *Recorder) Record(ctx context.Context, events []*indelible.Event, opt Op
 	return pending, nil
 }
 
+// Identify gives an event an id (UUIDv7) if it has none.
+func Identify(e *indelible.Event) error {
+	if e.ID != "" {
+		return nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	e.ID = id.String()
+	return nil
+}
+
 // prepare validates, hashes and seals one event. It returns nil if the event
 // is in the log already.
 func (r *Recorder) prepare(ctx context.Context, p *Pending, opt Options) (*ledger.Record, error) {
 	e := p.Event
-	if e.ID == "" {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return nil, err
-		}
-		e.ID = id.String()
+	if err := Identify(e); err != nil {
+		return nil, err
 	}
 	if err := e.Validate(); err != nil {
 		return nil, err
@@ -189,4 +198,30 @@ func (p *Pending) Settle() indelible.Receipt {
 		}
 	}
 	return p.receipt
+}
+
+// WaitWhileStoreAnswers waits for the event's place in the log for as long as
+// the store answers. Once it has been silent for patience, the receipt says
+// `journal` and away says why.
+func (p *Pending) WaitWhileStoreAnswers(ctx context.Context, patience time.Duration) (receipt indelible.Receipt, away, err error) {
+	begun := time.Now()
+	for {
+		wait, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		receipt, done, err := p.Poll(wait)
+		cancel()
+		switch {
+		case done || err != nil:
+			return receipt, nil, err
+		case ctx.Err() != nil:
+			return receipt, nil, ctx.Err()
+		}
+		if away := p.recorder.ledger.Away(begun, patience); away != nil {
+			return p.Settle(), away, nil
+		}
+	}
+}
+
+// Settled is an event whose fate another process decided.
+func Settled(e *indelible.Event, receipt indelible.Receipt, refused error) *Pending {
+	return &Pending{Event: e, Err: refused, receipt: receipt}
 }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"indelible"
+	"indelible/internal/datadir"
+	"indelible/internal/handover"
+	"indelible/internal/recorder"
+)
+
+// road is how events get into the ledger: this process writes, or the process
+// that holds the data directory does it for us. away says why the store is away.
+type road interface {
+	Record(ctx context.Context, events []*indelible.Event, opt recorder.Options) (pending []*recorder.Pending, away, err error)
+	Flush(ctx context.Context) (away, err error)
+	Close() error
+}
+
+// findRoad takes the lock of the data directory, or reaches the process that
+// has it; if neither works for a while the directory is somebody else's.
+func (a *app) findRoad(ctx context.Context, d *datadir.Directory, opt writeOptions) (road, error) {
+	for begun := time.Now(); ; {
+		lock, err := datadir.TryLock(d.Path)
+		if err == nil {
+			s, err := a.openLocked(d, lock, opt)
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
+		}
+		if !errors.Is(err, datadir.ErrLocked) {
+			return nil, err
+		}
+		if client, err := handover.Dial(ctx, d.Path); err == nil {
+			return client, nil
+		}
+		if time.Since(begun) > lockWait {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
