@@ -97,7 +97,7 @@ func (l *Ledger) nextStep(now, lastCommit time.Time) time.Duration {
 	l.mu.Unlock()
 	publish := l.pub.due(l, now)
 	switch {
-	case pending >= segmentTarget, urgent && (pending > 0 || unpublished && publish <= 0):
+	case pending >= segmentTarget, urgent && (pending > 0 || unpublished && l.pub.idle()):
 		return 0
 	case pending > 0 && waiting:
 		return lastCommit.Add(l.cfg.CommitEvery).Sub(now)
