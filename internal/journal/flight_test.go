@@ -54,32 +54,30 @@ func TestFlightKeepsTheOrder(t *testing.T) {
 
 // Room that is given at the moment its caller gives up is not lost.
 func TestFlightGivesBack(t *testing.T) {
-	for range 200 {
-		synctest.Test(t, func(t *testing.T) {
-			var mu sync.Mutex
-			f := flight{limit: 1}
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		f := flight{limit: 1}
+		mu.Lock()
+		if err := f.acquire(t.Context(), &mu, 1); err != nil {
+			t.Fatal(err)
+		}
+		mu.Unlock()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
 			mu.Lock()
-			if err := f.acquire(t.Context(), &mu, 1); err != nil {
-				t.Fatal(err)
+			defer mu.Unlock()
+			if f.acquire(ctx, &mu, 1) == nil {
+				f.release(1)
 			}
-			mu.Unlock()
-			ctx, cancel := context.WithCancel(t.Context())
-			go func() {
-				mu.Lock()
-				defer mu.Unlock()
-				if f.acquire(ctx, &mu, 1) == nil {
-					f.release(1)
-				}
-			}()
-			synctest.Wait()
-			mu.Lock()
-			f.release(1)
-			cancel()
-			mu.Unlock()
-			synctest.Wait()
-			if f.used != 0 || len(f.waiting) != 0 {
-				t.Fatalf("%d used, %d waiting", f.used, len(f.waiting))
-			}
-		})
-	}
+		}()
+		synctest.Wait()
+		mu.Lock()
+		cancel()
+		f.release(1)
+		mu.Unlock()
+		synctest.Wait()
+		if f.used != 0 || len(f.waiting) != 0 {
+			t.Fatalf("%d used, %d waiting", f.used, len(f.waiting))
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path"
 	"slices"
+	"strings"
 	"testing"
 
 	"indelible"
@@ -171,6 +172,43 @@ func TestSplicedFile(t *testing.T) {
 			t.Errorf("spliced at group %d: %+v", tail, d)
 		}
 		j.Close()
+	}
+}
+
+// What changes after the scan is noticed by the reader.
+func TestFileChangesUnderTheReader(t *testing.T) {
+	groups := exampleGroups()
+	ours := buildFile(groups...)
+	at := ends(t, ours)
+	other := slices.Clone(groups)
+	other[1] = []Record{testRecord(8)}
+	m := place(t, ours)
+	j := mustOpen(t, m, testOptions())
+	spliced := append(buildFile(other...)[:at[2]], ours[at[2]:]...)
+	if err := m.Overwrite(path.Join("journal", fileName(1, testID)), spliced); err != nil {
+		t.Fatal(err)
+	}
+	var damage *DamageError
+	if got, err := readAll(j); !errors.As(err, &damage) || damage.Offset != at[2] {
+		t.Errorf("%d records, %v", len(got), err)
+	}
+}
+
+// Checksums alone do not make a group: its root must be that of its records.
+func TestRootIsChecked(t *testing.T) {
+	groups := exampleGroups()
+	data := buildFile(groups...)
+	at := ends(t, data)
+	g, err := decodeGroupHeader(data[at[1]:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.root[0]++
+	g.encode(data[at[1]:])
+	j := mustOpen(t, place(t, data), testOptions())
+	var damage *DamageError
+	if got, err := readAll(j); !errors.As(err, &damage) || damage.Offset != at[1] || !strings.Contains(damage.What, "root") {
+		t.Errorf("%d records, %v", len(got), err)
 	}
 }
 
