@@ -123,7 +123,7 @@ func (l *Ledger) step(ctx context.Context) error {
 	l.mu.Unlock()
 	now := l.cfg.Clock()
 	closing := l.pub.idle() && (urgent && !l.moreThan(groups) || l.pub.due(l, now) <= 0)
-	if len(groups) == 0 && l.Status().Published == l.state.edge.size && l.pub.daily(now) > 0 {
+	if len(groups) == 0 && !l.barrier && l.Status().Published == l.state.edge.size && l.pub.daily(now) > 0 {
 		return nil // there is nothing to publish
 	}
 	for {
@@ -136,7 +136,7 @@ func (l *Ledger) step(ctx context.Context) error {
 			if err := t.txn.closePublish(); err != nil {
 				return err
 			}
-		} else if t.txn.edge.size == l.state.edge.size && l.state.epoch == l.epoch && len(groups) > 0 {
+		} else if t.txn.edge.size == l.state.edge.size && !l.barrier && len(groups) > 0 {
 			// Nothing but repeats: there is nothing to write.
 			t.txn.abort()
 			return l.finish(t, nil, from, mark)
@@ -217,6 +217,11 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 	if seg != nil && b.txn.heads {
 		l.pub.publish(l)
 	}
+	if seg != nil && l.barrier {
+		l.barrier = false
+		l.unfence()
+	}
+	l.journal.Grown(size)
 	l.trim()
 	l.deliver(b)
 	l.setStatus(func(s *Status) {

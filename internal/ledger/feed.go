@@ -92,6 +92,35 @@ func (l *Ledger) moreThan(groups []journal.Group) bool {
 	return l.pendingBytes() > n
 }
 
+// overdueMargin is how long before a promise ends nothing more is promised.
+const overdueMargin = time.Hour
+
+// checkOverdue refuses records while the oldest one waiting nears the end of
+// its promise: what is said to be in the log within a day must not grow. Only
+// a store that is away for that long gets here.
+func (l *Ledger) checkOverdue() error {
+	st := l.Status()
+	limit := indelible.MergeWithin - overdueMargin
+	if st.StoreErr == nil || l.cfg.Clock().Sub(st.StoreSince) < limit/2 {
+		return nil
+	}
+	for _, j := range l.journal.Journals() {
+		at := l.committed(j)
+		if at >= j.Length {
+			continue
+		}
+		g, err := l.journal.ReadGroup(j.ID, at)
+		if err != nil {
+			return fmt.Errorf("read the journal: %w", err)
+		}
+		if waited := l.cfg.Clock().Sub(time.UnixMilli(g.Time)); waited > limit {
+			return fmt.Errorf("%w: %s; bring the store back first: %w", ErrOverdue, waited.Round(time.Minute), st.StoreErr)
+		}
+		return nil
+	}
+	return nil
+}
+
 // trim deletes journals that are in the store entirely. The one being written
 // stays.
 func (l *Ledger) trim() {

@@ -60,6 +60,7 @@ type Ledger struct {
 
 	// Of the committer alone.
 	epoch       uint64                   // of this process
+	barrier     bool                     // a takeover is not in the log yet
 	descriptors map[indelible.Ref][]byte // of tenants, known to carry the right salt
 	clockSeen   time.Time
 
@@ -129,6 +130,9 @@ func Open(cfg Config) (*Ledger, error) {
 // there. The acknowledgements carry the signed promise.
 func (l *Ledger) Append(ctx context.Context, records []Record) ([]journal.Ack, error) {
 	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	if err := l.checkOverdue(); err != nil {
 		return nil, err
 	}
 	acks, err := l.journal.Append(ctx, records)
@@ -290,6 +294,7 @@ func (l *Ledger) fail(err error) {
 	close(l.changed)
 	l.changed = make(chan struct{})
 	l.mu.Unlock()
+	l.stop()
 }
 
 // Done is closed when the committer has ended; Err says why.

@@ -67,7 +67,7 @@ func (l *Ledger) recover(ctx context.Context) error {
 	}
 	l.stateMu.Lock()
 	l.state = s
-	l.epoch = s.epoch + 1
+	l.epoch, l.barrier = s.epoch+1, l.cfg.TakeOver
 	l.stateMu.Unlock()
 	l.settleTenants()
 	l.setStatus(func(st *Status) {
