@@ -43,90 +43,118 @@ func (c *comparer) finish() {
 	c.wg.Wait()
 }
 
-// object compares one object; required says that the checkpoint covers it.
+// object compares one object and the partial tiles it supersedes; required says
+// that the checkpoint covers it.
 func (c *comparer) object(o object, required bool) {
-	c.visited[o.name] = true
-	partials := c.v.names.partials[o.name]
-	for _, name := range partials {
-		c.visited[name] = true
-	}
 	present := c.v.names.tiles[o.name]
 	if size, ok := numberOf(o.name, headsPrefix); ok {
 		present = c.v.names.heads[size]
 	}
-	if !present && len(partials) == 0 && !required {
-		return
+	if present || required {
+		c.visited[o.name] = true
+		c.jobs <- func() { c.check(o.name, o.data, required) }
 	}
-	c.jobs <- func() {
-		if present || required {
-			c.check(o.name, o.data, required)
-		}
-		for _, name := range partials {
-			c.checkPartial(name, o.data)
-		}
-	}
+	c.partials(o.name, o.data)
 }
 
-// unfinished compares a partial tile or bundle of the checkpoint's tree. A
-// larger one may have taken its place; that holds the same entries.
+// unfinished compares the partial tile or bundle at the tree's edge. One that
+// the checkpoint needs may be superseded by a larger one already.
 func (c *comparer) unfinished(o object) {
 	full, _, _ := strings.Cut(o.name, ".p/")
-	partials := c.v.names.partials[full]
-	for _, name := range partials {
-		c.visited[name] = true
+	if !c.v.names.tiles[o.name] && c.covered(o.name) {
+		c.jobs <- func() { c.check(o.name, o.data, true) }
 	}
-	present := c.v.names.tiles[o.name] || !c.v.names.tiles[full]
-	c.jobs <- func() {
-		if present {
-			c.check(o.name, o.data, true)
+	c.partials(full, o.data)
+}
+
+// partials compares the partial tiles there are of a tile with its data, as far
+// as that goes. What the checkpoint does not cover yet may be anybody's.
+func (c *comparer) partials(full string, data []byte) {
+	for _, name := range c.v.names.partials[full] {
+		n := partialSize(name)
+		if c.visited[name] || n > len(data) {
+			continue
 		}
-		for _, name := range partials {
-			if name != o.name {
-				c.checkPartial(name, o.data)
-			}
-		}
+		c.visited[name] = true
+		required := c.covered(name)
+		c.jobs <- func() { c.check(name, data[:n], required) }
 	}
 }
 
-// checkPartial compares a superseded partial tile with the beginning of data.
-// One that is wider than data belongs to a later tree.
-func (c *comparer) checkPartial(name string, data []byte) {
+// covered reports whether the checkpoint covers all of a tile.
+func (c *comparer) covered(name string) bool {
 	tile, err := torchwood.ParseTilePath(name)
 	if err != nil {
-		return
+		return false
 	}
-	entry := tlog.HashSize
-	if tile.L < 0 {
-		entry = 2 + indelible.LeafSize
+	span := uint64(1)
+	for range tile.L {
+		span *= torchwood.TileWidth
 	}
-	if n := tile.W * entry; n <= len(data) {
-		c.check(name, data[:n], true)
+	return (uint64(tile.N)*torchwood.TileWidth+uint64(tile.W))*span <= c.v.checkpoint.Size
+}
+
+// partialSize is the number of bytes a tile of this name holds.
+func partialSize(name string) int {
+	tile, err := torchwood.ParseTilePath(name)
+	if err != nil {
+		return 0
 	}
+	return tile.W * entrySize(tile.L)
+}
+
+// entrySize is the size of what a tile of a level holds.
+func entrySize(level int) int {
+	if level < 0 {
+		return 2 + indelible.LeafSize
+	}
+	return tlog.HashSize
 }
 
 // check compares an object with what it must hold.
 func (c *comparer) check(name string, want []byte, required bool) {
 	v := c.v
-	got, err := v.read(c.ctx, name, int64(len(want)))
+	var got []byte
+	err := v.readAny(c.ctx, name, int64(len(want)), func(b []byte) error {
+		if !bytes.Equal(b, want) {
+			if got == nil {
+				got = b
+			}
+			return tampered(name, "does not follow from the leaves")
+		}
+		return nil
+	})
 	v.mu.Lock()
 	v.report.Objects++
 	v.mu.Unlock()
 	var bad *TamperError
 	switch {
-	case errors.Is(err, store.ErrNotExist) && !required:
-	case err != nil && !errors.As(err, &bad):
+	case err == nil:
+	case errors.Is(err, store.ErrNotExist) && (!required || c.superseded(name, want)):
+	case !errors.As(err, &bad):
 		v.failed(name, err)
-	case bytes.Equal(got, want):
 	case !required:
 		v.problem(interference, Problem{Object: name, What: "foreign object where a later part of the tree will stand"})
 	default:
-		p := Problem{Object: name, What: "does not follow from the leaves"}
-		if bad != nil {
-			p.What = bad.What
-		}
+		p := Problem{Object: name, What: bad.What}
 		c.name(&p, name, got, want)
 		v.problem(tampering, p)
 	}
+}
+
+// superseded reports whether a partial tile that is gone has made way, since
+// the store was listed, for the full one. That begins with the same hashes.
+func (c *comparer) superseded(name string, want []byte) bool {
+	full, _, partial := strings.Cut(name, ".p/")
+	if !partial {
+		return false
+	}
+	return c.v.readAny(c.ctx, full, int64(partialSize(full)), func(b []byte) error {
+		if !bytes.HasPrefix(b, want) {
+			return tampered(full, "does not follow from the leaves")
+		}
+		return nil
+	}) == nil
 }
 
 // name says which leaf of a tile the first difference hit.
@@ -139,10 +167,7 @@ func (c *comparer) name(p *Problem, name string, got, want []byte) {
 	for at < min(len(got), len(want)) && got[at] == want[at] {
 		at++
 	}
-	entry := tlog.HashSize
-	if tile.L < 0 {
-		entry = 2 + indelible.LeafSize
-	}
+	entry := entrySize(tile.L)
 	index := uint64(tile.N)*torchwood.TileWidth + uint64(min(at, len(want)-1)/entry)
 	p.Index = &index
 	if tile.L < 0 {
@@ -248,12 +273,12 @@ func (v *verifier) checkLeftOver() {
 		v.problem(interference, Problem{Object: name, What: "foreign object"})
 	}
 	for name := range v.names.tiles {
-		if !v.compare.visited[name] {
+		if !v.compare.visited[name] && !v.stuck {
 			v.problem(interference, Problem{Object: name, What: "foreign object: not a tile of this tree"})
 		}
 	}
 	for size := range v.names.heads {
-		if !v.compare.visited[headsName(size)] {
+		if !v.compare.visited[headsName(size)] && !v.stuck {
 			v.problem(interference, Problem{Object: headsName(size), What: "foreign object: no heads leaf at this size"})
 		}
 	}

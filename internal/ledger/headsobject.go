@@ -6,9 +6,13 @@ import (
 	"fmt"
 
 	"indelible"
+	"indelible/internal/store"
 )
 
-const headsMagic = "INHD"
+const (
+	headsMagic = "INHD"
+	maxHeads   = store.MaxObject - 1
+)
 
 // headsObject is what `heads/<size>` holds: docs/format.md, Heads.
 type headsObject struct {

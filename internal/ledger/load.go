@@ -127,7 +127,7 @@ func (s *state) loadTable(ctx context.Context, st store.Store, size uint64) erro
 	var chain []*headsObject
 	for at := size; ; {
 		name := headsName(at)
-		b, err := readAll(ctx, st, name, 1<<30)
+		b, err := readAll(ctx, st, name, maxHeads)
 		if err != nil {
 			return missing(name, err)
 		}
@@ -221,15 +221,8 @@ func (s *state) takeKeys() error {
 		if err := leaf.Decode(k.Leaf); err != nil {
 			return err
 		}
-		if leaf.Kind == indelible.KindGenesis {
-			var g indelible.Genesis
-			if err := systemContent(k.Payload, &g); err != nil {
-				return err
-			}
-			s.logID = g.LogID
-		}
 		t := &txn{base: s, logKey: s.logKey, logID: s.logID, edge: edge{size: k.Index}}
-		if err := t.checkSystem(&leaf, k.Payload, &Segment{LogID: s.logID}); err != nil {
+		if err := t.checkSystem(&leaf, k.Payload, &Segment{}); err != nil {
 			return err
 		}
 		s.logKey, s.logID = t.logKey, t.logID

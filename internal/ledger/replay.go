@@ -31,7 +31,7 @@ func (s *state) readSlot(ctx context.Context, st store.Store, seq uint64) (slot,
 		if v.DeleteMarker {
 			continue
 		}
-		o, err := st.Read(ctx, name, store.ReadOptions{Version: v.ID})
+		o, err := st.Read(ctx, name, store.ReadOptions{Length: MaxSegment + 1, Version: v.ID})
 		if errors.Is(err, store.ErrNotExist) {
 			continue
 		}
@@ -50,7 +50,11 @@ func (s *state) readSlot(ctx context.Context, st store.Store, seq uint64) (slot,
 			t.abort()
 		}
 		if foreign == nil {
-			foreign = &slot{void: Void{seq, sha256.Sum256(o.Data)}}
+			sum, err := sumOf(ctx, st, name, v.ID, o)
+			if err != nil {
+				return slot{}, err
+			}
+			foreign = &slot{void: Void{seq, sum}}
 		}
 	}
 	if foreign == nil {
@@ -59,33 +63,34 @@ func (s *state) readSlot(ctx context.Context, st store.Store, seq uint64) (slot,
 	return *foreign, nil
 }
 
+// sumOf hashes an object whose beginning is o: somebody else's can be of any size.
+func sumOf(ctx context.Context, st store.Store, name, version string, o store.Object) (indelible.Hash, error) {
+	d := sha256.New()
+	d.Write(o.Data)
+	for at := int64(len(o.Data)); at < o.Size; {
+		more, err := st.Read(ctx, name, store.ReadOptions{Offset: at, Length: 8 << 20, Version: version})
+		if err != nil {
+			return indelible.Hash{}, err
+		}
+		if len(more.Data) == 0 {
+			break // somebody cut it while we read
+		}
+		d.Write(more.Data)
+		at += int64(len(more.Data))
+	}
+	return indelible.Hash(d.Sum(nil)), nil
+}
+
 // replay takes all segments from slot s.seq on. each is called for every one
 // of them after it has become the state's last, with the objects to publish.
 // Foreign objects in slots are collected in s.voids until a segment passes over them.
 func (s *state) replay(ctx context.Context, st store.Store, each func(*Segment, []object) error) error {
-	after := walPrefix
-	if s.seq > 0 {
-		after = segmentName(s.seq - 1)
-	}
-	for name, err := range st.List(ctx, walPrefix, after) {
-		if err != nil {
-			return fmt.Errorf("list %s: %w", walPrefix, err)
-		}
-		seq, ok := numberOf(name, walPrefix)
-		if !ok {
-			continue
-		}
-		if seq != s.seq {
-			// Something far ahead of the end. Ours it can only be if what
-			// stood between was taken away.
-			if err := s.checkBeyondGap(ctx, st, seq); err != nil {
-				return err
-			}
-			return nil
-		}
-		found, err := s.readSlot(ctx, st, seq)
+	for {
+		found, err := s.readSlot(ctx, st, s.seq)
 		if errors.Is(err, store.ErrNotExist) {
-			return nil // a delete marker alone: the slot is free
+			if found, err = s.beyondGap(ctx, st); err == nil && found.seg == nil {
+				return nil // the end of the log
+			}
 		}
 		if err != nil {
 			return err
@@ -99,7 +104,31 @@ func (s *state) replay(ctx context.Context, st store.Store, each func(*Segment, 
 			return err
 		}
 	}
-	return nil
+}
+
+// beyondGap looks behind the free slot s.seq for the next segment: what a
+// segment passed over may have been taken away since.
+func (s *state) beyondGap(ctx context.Context, st store.Store) (slot, error) {
+	for name, err := range st.List(ctx, walPrefix, segmentName(s.seq)) {
+		if err != nil {
+			return slot{}, fmt.Errorf("list %s: %w", walPrefix, err)
+		}
+		seq, ok := numberOf(name, walPrefix)
+		if !ok {
+			continue
+		}
+		found, err := s.readSlot(ctx, st, seq)
+		if errors.Is(err, store.ErrNotExist) {
+			continue
+		}
+		if err != nil || found.seg != nil {
+			return found, err
+		}
+		if err := s.checkBeyondGap(ctx, st, seq); err != nil {
+			return slot{}, err
+		}
+	}
+	return slot{}, nil
 }
 
 // checkBeyondGap reports tampering if slot seq, with free slots before it,

@@ -103,7 +103,8 @@ type txn struct {
 	// to name everything. The writer stops at the first.
 	tolerate func(i int, err error)
 
-	settled  bool // the rows stand in the table
+	settled  bool // rows stand in the table
+	loose    bool // rows have changed since
 	previous []indelible.Row
 	rowCount int
 }
@@ -133,7 +134,7 @@ func (t *txn) settle() {
 			t.base.rows.set(row)
 		}
 	}
-	t.settled = true
+	t.settled, t.loose = true, false
 }
 
 // abort leaves the state as it was before begin.
@@ -152,7 +153,7 @@ func (t *txn) abort() {
 // objects that are to be published because of it.
 func (t *txn) commit(seg *Segment) []object {
 	s := t.base
-	if !t.settled {
+	if t.loose {
 		t.settle()
 	}
 	if s.logKey != t.logKey && s.edge.size > 0 {
@@ -262,11 +263,16 @@ func (t *txn) growOpaque(encoded []byte, h indelible.Hash) (index uint64) {
 // grow takes a leaf into the tree and the tables.
 func (t *txn) grow(leaf *indelible.Leaf, encoded []byte, h indelible.Hash, payload []byte) (index uint64) {
 	index = t.growOpaque(encoded, h)
+	if leaf.Kind == indelible.KindTenant && leaf.TenantNo != t.tenantCount()+1 ||
+		leaf.Kind.Recorded() && (leaf.TenantNo == 0 || leaf.TenantNo > t.tenantCount()) {
+		return index // a row there cannot be
+	}
 	kept := keptLeaf{Index: index, Leaf: encoded, Payload: payload}
 	switch kind := leaf.Kind; {
 	case kind == indelible.KindTenant:
 		t.rows[leaf.TenantNo] = indelible.Row{TenantNo: leaf.TenantNo, TenantSeq: 1, Leaf: h, Tenant: h}
 		t.byRef[leaf.EventRef] = leaf.TenantNo
+		t.loose = true
 		kept = kept.clone()
 		t.tenants = append(t.tenants, kept)
 		t.fresh = append(t.fresh, kept)
@@ -274,6 +280,7 @@ func (t *txn) grow(leaf *indelible.Leaf, encoded []byte, h indelible.Hash, paylo
 		row := t.row(leaf.TenantNo)
 		row.TenantSeq, row.Leaf = leaf.TenantSeq, h
 		t.rows[leaf.TenantNo] = row
+		t.loose = true
 		t.recorded++
 	default:
 		kept = kept.clone()
@@ -331,8 +338,6 @@ func (t *txn) replay(seg *Segment, d digest) error {
 func (t *txn) checkHeader(seg *Segment) error {
 	s := t.base
 	switch {
-	case s.edge.size > 0 && seg.LogID != s.logID:
-		return errors.New("segment belongs to another log")
 	case seg.Seq != t.seq:
 		return fmt.Errorf("segment says it is number %d", seg.Seq)
 	case seg.OldSize != t.edge.size || seg.OldRoot != s.edge.root():
@@ -357,6 +362,8 @@ func (t *txn) checkResult(seg *Segment) error {
 		}
 	}
 	switch {
+	case seg.LogID != t.logID:
+		return errors.New("segment belongs to another log")
 	case !ok || seg.Epoch < w.Epoch:
 		return errors.New("segment's writer key is not endorsed for its epoch")
 	case t.edge.size != seg.NewSize || t.edge.root() != seg.NewRoot:
@@ -367,14 +374,22 @@ func (t *txn) checkResult(seg *Segment) error {
 	return nil
 }
 
+// checkVoids checks that the segment passes over every slot between it and the
+// one before it. What stands there by now is not its business: who put it
+// there can change it or take it away.
 func (t *txn) checkVoids(voids []Void) error {
-	if len(voids) != len(t.base.voids) {
-		return fmt.Errorf("segment passes over %d foreign objects, found %d", len(voids), len(t.base.voids))
+	next := t.base.lastSeq + 1
+	if t.base.edge.size == 0 {
+		next = 0
 	}
-	for i, v := range voids {
-		if v != t.base.voids[i] {
-			return fmt.Errorf("segment passes over another object in slot %d", v.Seq)
+	for _, v := range voids {
+		if v.Seq != next {
+			return fmt.Errorf("segment passes over slot %d, not %d", v.Seq, next)
 		}
+		next++
+	}
+	if next != t.seq {
+		return fmt.Errorf("segment does not say what stands in slot %d", next)
 	}
 	return nil
 }
@@ -393,10 +408,6 @@ func (t *txn) replayLeaf(seg *Segment, i int, d digest) error {
 		err = errors.Join(err, errors.New("payload does not match its leaf"))
 	} else if !leaf.Kind.OfTenant() && err == nil {
 		err = t.checkSystem(&leaf, payload, seg)
-	}
-	if err != nil && leaf.Kind.OfTenant() && (leaf.TenantNo == 0 || leaf.TenantNo > t.tenantCount()) && leaf.Kind != indelible.KindTenant {
-		t.growOpaque(encoded, d.leaves[i])
-		return err
 	}
 	t.grow(&leaf, encoded, d.leaves[i], payload)
 	return err
@@ -462,7 +473,7 @@ func (t *txn) checkSystem(leaf *indelible.Leaf, payload []byte, seg *Segment) er
 		if err := systemContent(payload, &g); err != nil {
 			return err
 		}
-		if g.Origin != s.origin || g.LogID != seg.LogID {
+		if g.Origin != s.origin {
 			return fmt.Errorf("genesis of another log, %q", g.Origin)
 		}
 		origin, key, err := indelible.ParseVerifierKey(g.VerifierKey)
@@ -479,7 +490,7 @@ func (t *txn) checkSystem(leaf *indelible.Leaf, payload []byte, seg *Segment) er
 		if err := systemContent(payload, &w); err != nil {
 			return err
 		}
-		if w.Origin != s.origin || w.LogID != seg.LogID {
+		if w.Origin != s.origin || w.LogID != t.logID {
 			return errors.New("writer key of another log")
 		}
 		if err := w.Writer.Verify(t.logKey, s.origin, w.LogID); err != nil {

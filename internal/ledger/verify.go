@@ -32,8 +32,8 @@ type VerifyOptions struct {
 // Opener looks into payloads, as far as keys allow.
 type Opener interface {
 	OpenTenant(payload []byte) (indelible.Tenant, error)
-	// EventIdentity reads an event's tenant and id.
-	EventIdentity(payload []byte) (tenantID, eventID string, err error)
+	// EventIdentity reads an event's tenant and id; they may be slices of payload.
+	EventIdentity(payload []byte) (tenantID, eventID []byte, err error)
 }
 
 // verifier is one verification under way.
@@ -49,7 +49,9 @@ type verifier struct {
 	state      *state
 	roots      map[uint64]indelible.Hash // of trees that were published
 	tenantKeys []tenantCheck
-	system     []bool // by tenant number − 1
+	tenants    map[string]uint64 // row by name
+	system     []bool            // by tenant number − 1
+	stuck      bool              // segments that remain cannot be placed
 
 	compare *comparer
 }
@@ -64,7 +66,7 @@ func Verify(ctx context.Context, st store.Store, opt VerifyOptions) (*Report, er
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
-	v := &verifier{st: st, opt: opt, roots: make(map[uint64]indelible.Hash)}
+	v := &verifier{st: st, opt: opt, roots: make(map[uint64]indelible.Hash), tenants: make(map[string]uint64)}
 	v.report = &Report{Started: opt.Clock().UTC(), Problems: []Problem{}, Unchecked: []string{}, Range: opt.Range}
 	err := v.run(ctx)
 	v.report.Seconds = opt.Clock().Sub(v.report.Started).Seconds()
@@ -88,6 +90,9 @@ func (v *verifier) run(ctx context.Context) error {
 	v.state = newState(v.checkpoint.Origin)
 	v.compare = v.startComparer(ctx)
 	err = v.verifySegments(ctx)
+	for _, o := range v.state.unfinished() { // of leaves beyond the checkpoint
+		v.compare.unfinished(o)
+	}
 	v.compare.finish()
 	if err != nil {
 		return err
@@ -173,17 +178,20 @@ func (v *verifier) checkTip() {
 func (v *verifier) checkKept(ctx context.Context) {
 	for _, name := range v.names.kept {
 		size, _ := numberOf(name, checkpointsPrefix)
-		b, err := v.read(ctx, name, maxCheckpoint)
-		if err != nil {
-			v.failed(name, err)
-			continue
-		}
-		c, err := OpenCheckpoint(b, v.opt.VerifierKey)
-		if errors.Is(err, ErrWrongKey) && v.openedByEarlierKey(b, size) {
-			continue
-		}
+		var c *Checkpoint
+		earlier := false
+		err := v.readAny(ctx, name, maxCheckpoint, func(b []byte) (err error) {
+			c, err = OpenCheckpoint(b, v.opt.VerifierKey)
+			if earlier = errors.Is(err, ErrWrongKey) && v.openedByEarlierKey(b, size); earlier {
+				return nil
+			}
+			return err
+		})
 		root, seen := v.roots[size]
 		switch {
+		case earlier:
+		case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist):
+			v.failed(name, err)
 		case err != nil:
 			v.problem(tampering, Problem{Object: name, What: err.Error()})
 		case c.Size != size:

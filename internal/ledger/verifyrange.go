@@ -81,7 +81,7 @@ func (v *verifier) checkLeafInSegment(ctx context.Context, index uint64, encoded
 		return seg, d
 	}
 	if seg == nil || seg.Seq != leaf.Segment {
-		f := v.fetch(ctx, leaf.Segment)
+		f := v.fetch(ctx, fetched{seq: leaf.Segment})
 		if f.seg == nil {
 			if f.err == nil {
 				f.err = errors.New("missing")

@@ -36,12 +36,29 @@ func (v *verifier) versionsOf(name string) []string {
 }
 
 // read reads an object: where something was put on top of it, the original.
-func (v *verifier) read(ctx context.Context, name string, limit int64) ([]byte, error) {
-	versions := v.versionsOf(name)
-	if len(versions) == 0 {
-		return nil, fmt.Errorf("%s: %w", name, store.ErrNotExist)
+func (v *verifier) read(ctx context.Context, name string, limit int64) (b []byte, err error) {
+	err = v.readAny(ctx, name, limit, func(data []byte) error { b = data; return nil })
+	return b, err
+}
+
+// readAny reads the versions of an object, oldest first, until one suits. What
+// was put on top of ours changes nothing, nor what stood there before it. The
+// error is that of the oldest.
+func (v *verifier) readAny(ctx context.Context, name string, limit int64, suits func([]byte) error) error {
+	err := fmt.Errorf("%s: %w", name, store.ErrNotExist)
+	for i, version := range v.versionsOf(name) {
+		b, rerr := v.readVersion(ctx, name, limit, version)
+		if rerr == nil {
+			rerr = suits(b)
+		}
+		if rerr == nil {
+			return nil
+		}
+		if i == 0 {
+			err = rerr
+		}
 	}
-	return v.readVersion(ctx, name, limit, versions[0])
+	return err
 }
 
 func (v *verifier) readVersion(ctx context.Context, name string, limit int64, version string) ([]byte, error) {
@@ -56,6 +73,86 @@ func (v *verifier) readVersion(ctx context.Context, name string, limit int64, ve
 	v.report.Bytes += uint64(len(o.Data))
 	v.mu.Unlock()
 	return o.Data, nil
+}
+
+// recoverLeaves takes leaves up to index end from the published bundles where
+// their segments are damaged or gone: the tree is the truth about the past.
+func (v *verifier) recoverLeaves(ctx context.Context, end uint64, bad []fetched) {
+	s := v.state
+	end = min(end, v.checkpoint.Size)
+	var leaf indelible.Leaf
+	var segment, start uint64 // the segment being recovered, and its first leaf
+	for first := s.edge.size; s.edge.size < end; {
+		leaves, err := v.bundleLeaves(ctx, s.edge.size, end)
+		// One transaction a segment, as the leaves themselves say.
+		for err == nil && len(leaves) > 0 {
+			if err = leaf.Decode(leaves[0]); err != nil {
+				err = tampered(bundleName(int64(s.edge.size/torchwood.TileWidth), torchwood.TileWidth), "leaf %d: %v", s.edge.size, err)
+				break
+			}
+			if s.edge.size == first || leaf.Segment != segment {
+				segment, start = leaf.Segment, s.edge.size
+			}
+			n := 1
+			for n < len(leaves) && leaf.Decode(leaves[n]) == nil && leaf.Segment == segment {
+				n++
+			}
+			v.recoverSegment(ctx, segment, leaves[:n], int(s.edge.size-start), damagedSegment(bad, segment))
+			leaves = leaves[n:]
+		}
+		if err != nil {
+			v.failed(tilePrefix, err)
+			v.stuck = true
+			return
+		}
+	}
+}
+
+// recoverSegment takes leaves of one damaged segment in, from its leaf number
+// first on, and names the events that were hit.
+func (v *verifier) recoverSegment(ctx context.Context, seq uint64, leaves [][]byte, first int, damaged *Segment) {
+	s := v.state
+	var leaf indelible.Leaf
+	t := s.begin(seq, s.time)
+	for i, encoded := range leaves {
+		index := t.edge.size
+		h := indelible.LeafHash(encoded)
+		if leaf.Decode(encoded) != nil {
+			t.growOpaque(encoded, h)
+			continue
+		}
+		t.time = leaf.Time
+		payload := v.payloadFrom(damaged, first+i, seq, index, encoded, &leaf)
+		if payload == nil && !leaf.Kind.Recorded() {
+			payload = v.keptPayload(ctx, index, &leaf)
+		}
+		if payload != nil && !leaf.Kind.OfTenant() {
+			t.checkSystem(&leaf, payload, &Segment{NewSize: index + 1})
+		}
+		t.grow(&leaf, encoded, h, payload)
+	}
+	t.heads = leaf.Kind == indelible.KindHeads
+	v.noteTenants(t.tenants)
+	objects := t.commit(&Segment{Epoch: s.epoch, Time: t.time, Writer: s.writer, Hash: s.last})
+	v.afterCommit(t, objects)
+	v.compare.count(leaves, v.system)
+}
+
+// repair names the leaves of a segment whose payloads were changed and puts
+// the payloads of system and tenant leaves back from where they are repeated:
+// the log after them depends on these.
+func (v *verifier) repair(ctx context.Context, f *fetched) {
+	var leaf indelible.Leaf
+	for i := range f.seg.Payloads {
+		if leaf.Decode(f.seg.Leaf(i)) != nil || f.d.payloads[i] == leaf.Payload || leaf.Kind.Recorded() {
+			continue
+		}
+		index := f.seg.OldSize + uint64(i)
+		if kept := v.keptPayload(ctx, index, &leaf); kept != nil {
+			f.seg.Payloads[i], f.d.payloads[i] = kept, leaf.Payload
+			v.problem(tampering, Problem{Object: segmentName(f.seq), Segment: &f.seq, Index: &index, What: "payload does not match its leaf"})
+		}
+	}
 }
 
 // damagedSegment parses what can be parsed of a damaged slot: the header says
@@ -118,20 +215,21 @@ func (v *verifier) keptPayload(ctx context.Context, index uint64, leaf *indelibl
 			next = size
 		}
 	}
-	b, err := v.read(ctx, headsName(next), 1<<30)
-	if err != nil {
-		return nil
-	}
-	h, err := decodeHeadsObject(b)
-	if err != nil {
-		return nil
-	}
-	for _, k := range h.Leaves {
-		if p, err := indelible.HashPayload(k.Payload); err == nil && k.Index == index && p == leaf.Payload {
-			return k.Payload
+	var payload []byte
+	v.readAny(ctx, headsName(next), maxHeads, func(b []byte) error {
+		h, err := decodeHeadsObject(b)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		for _, k := range h.Leaves {
+			if p, err := indelible.HashPayload(k.Payload); err == nil && k.Index == index && p == leaf.Payload {
+				payload = k.Payload
+				return nil
+			}
+		}
+		return errors.New("not there")
+	})
+	return payload
 }
 
 // bundleLeaves reads the leaves from index first to the end of their bundle or
@@ -164,59 +262,7 @@ func (v *verifier) eventID(payload []byte) string {
 	if err != nil {
 		return ""
 	}
-	return id
-}
-
-// tenantCheck is what events are compared with.
-type tenantCheck struct {
-	id    string
-	key   [32]byte
-	known bool
-}
-
-// noteTenants opens the payloads of new tenant leaves: one tenant, one row.
-func (v *verifier) noteTenants(tenants []keptLeaf) {
-	for _, k := range tenants {
-		v.report.Tenants++
-		var c tenantCheck
-		if v.opt.Opener != nil && k.Payload != nil {
-			c = v.checkTenant(k)
-		}
-		v.tenantKeys = append(v.tenantKeys, c)
-		v.system = append(v.system, len(c.id) > 0 && c.id[0] == '_')
-	}
-}
-
-func (v *verifier) checkTenant(k keptLeaf) (c tenantCheck) {
-	var leaf indelible.Leaf
-	if leaf.Decode(k.Leaf) != nil {
-		return c
-	}
-	object := segmentName(leaf.Segment)
-	wrong := func(what string) {
-		v.problem(tampering, Problem{Object: object, Segment: &leaf.Segment, Index: &k.Index, What: what})
-	}
-	t, err := v.opt.Opener.OpenTenant(k.Payload)
-	if err != nil {
-		wrong("tenant payload cannot be opened: " + err.Error())
-		return c
-	}
-	if t.TenantNo != leaf.TenantNo {
-		wrong(fmt.Sprintf("tenant payload says number %d, its leaf %d", t.TenantNo, leaf.TenantNo))
-	}
-	for no, other := range v.tenantKeys {
-		if other.known && other.id == t.TenantID {
-			wrong(fmt.Sprintf("tenant %q is split over rows %d and %d", t.TenantID, no+1, leaf.TenantNo))
-		}
-	}
-	c = tenantCheck{id: t.TenantID, known: true}
-	if v.opt.IDKey != nil {
-		if indelible.TenantRef(v.opt.IDKey, t.TenantID) != leaf.EventRef {
-			wrong(fmt.Sprintf("the reference in the leaf is not that of tenant %q", t.TenantID))
-		}
-		c.key = indelible.TenantKey(v.opt.IDKey, (*[32]byte)(&t.Salt))
-	}
-	return c
+	return string(id)
 }
 
 // rootAt computes the root of an earlier tree from the published tiles.

@@ -2,9 +2,10 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"indelible"
 	"indelible/internal/store"
@@ -13,11 +14,14 @@ import (
 // fetched is a slot as read from the store, decoded and hashed.
 type fetched struct {
 	seq  uint64
-	data []byte
 	seg  *Segment
 	d    digest
-	err  error // why seg is nil
-	sum  indelible.Hash
+	next int // the version to look at if seg turns out not to be the log's
+
+	// Of a slot without a segment: what its first version holds, and what is
+	// wrong with it.
+	data []byte
+	err  error
 }
 
 // verifySegments replays all segments in order. Reading, decoding and hashing
@@ -35,7 +39,7 @@ func (v *verifier) verifySegments(ctx context.Context) error {
 			case <-ctx.Done():
 				return
 			}
-			go func() { result <- v.fetch(ctx, seq) }()
+			go func() { result <- v.fetch(ctx, fetched{seq: seq}) }()
 		}
 	}()
 	var bad []fetched // slots that hold no segment, not yet judged
@@ -44,173 +48,273 @@ func (v *verifier) verifySegments(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var err error
-		if bad, err = v.takeSlot(ctx, f, bad); err != nil {
-			return err
+		if bad = v.takeSlot(ctx, f, bad); v.stuck {
+			return nil
 		}
 		if v.opt.Progress != nil {
 			v.opt.Progress(min(v.state.edge.size, v.checkpoint.Size), v.checkpoint.Size)
 		}
 	}
-	return v.judgeTail(ctx, bad)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	v.judgeTail(ctx, bad)
+	return nil
 }
 
-// fetch reads a slot. Where several versions stand in it the oldest that is a
-// segment counts, as it does for the writer.
-func (v *verifier) fetch(ctx context.Context, seq uint64) fetched {
-	f := fetched{seq: seq}
-	name := segmentName(seq)
-	for _, version := range v.versionsOf(name) {
-		b, err := v.readVersion(ctx, name, MaxSegment, version)
-		if err != nil {
-			f.err = err
-			continue
-		}
-		seg, err := DecodeSegment(b)
-		if err == nil && seg.Seq != seq {
-			err = fmt.Errorf("holds segment %d", seg.Seq)
+// fetch reads the next version of a slot that is a segment, oldest first: an
+// object put on top of another, or below it, changes nothing.
+func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
+	name := segmentName(f.seq)
+	versions := v.versionsOf(name)
+	f.seg = nil
+	for ; f.next < len(versions) && f.seg == nil; f.next++ {
+		b, err := v.readVersion(ctx, name, MaxSegment, versions[f.next])
+		if err == nil {
+			f.seg, err = decodeSlot(b, f.seq)
 		}
 		if err == nil {
-			f.data, f.seg, f.err = b, seg, nil
-			f.d = seg.digest()
-			return f
+			f.d = f.seg.digest()
+		} else if f.err == nil {
+			f.data, f.err = b, err
 		}
-		if f.data == nil {
-			f.data, f.err, f.sum = b, err, sha256.Sum256(b)
-		}
+	}
+	if f.seg == nil && f.err == nil {
+		f.err = store.ErrNotExist
 	}
 	return f
 }
 
-// ours reports whether a segment was signed by a writer of this log, be the
-// rest as it may.
-func (v *verifier) ours(seg *Segment) bool {
-	if v.state.edge.size == 0 {
-		return true
+// decodeSlot decodes the segment of a slot. One that is sound but for the
+// version it claims was changed; nobody has to wait for a newer program.
+func decodeSlot(b []byte, seq uint64) (*Segment, error) {
+	seg, err := DecodeSegment(b)
+	if errors.Is(err, indelible.ErrNewerFormat) {
+		was := append(indelible.AppendPrefix(nil, segmentMagic), b[6:]...)
+		if _, werr := DecodeSegment(was); werr == nil {
+			err = errors.New("segment: its format version was changed")
+		}
 	}
-	_, known := v.state.writers[seg.Writer]
-	return known && seg.LogID == v.state.logID
+	if err == nil && seg.Seq != seq {
+		err = fmt.Errorf("holds segment %d", seg.Seq)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return seg, nil
+}
+
+// unjudged reports whether an error leaves open what an object holds.
+func unjudged(err error) bool {
+	return errors.Is(err, indelible.ErrNewerFormat) || errors.Is(err, indelible.ErrCriticalField) ||
+		errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied)
+}
+
+// inTree reports whether the leaves of a segment are those of the tree at
+// their place; it is not known beyond the checkpoint, or where tiles are damaged.
+func (v *verifier) inTree(ctx context.Context, f *fetched) (in, known bool) {
+	seg := f.seg
+	if seg.Count() == 0 || seg.NewSize > v.checkpoint.Size {
+		return false, false
+	}
+	indexes := make([]int64, seg.Count())
+	for i := range indexes {
+		indexes[i] = tlog.StoredHashIndex(0, int64(seg.OldSize)+int64(i))
+	}
+	proved, err := treeReader(ctx, v.st, v.checkpoint).ReadHashes(indexes)
+	if err != nil {
+		return false, false
+	}
+	for i, h := range proved {
+		if h != tlog.Hash(f.d.leaves[i]) {
+			return false, true
+		}
+	}
+	return true, true
+}
+
+// ours reports whether a segment that does not continue the log is one of it
+// nevertheless: its leaves are in the tree or, where that cannot be said, one
+// of the log's writers signed it.
+func (v *verifier) ours(ctx context.Context, f *fetched) bool {
+	if in, known := v.inTree(ctx, f); known {
+		return in
+	}
+	if v.state.edge.size == 0 {
+		return f.seg.OldSize == 0
+	}
+	_, known := v.state.writers[f.seg.Writer]
+	return known && f.seg.LogID == v.state.logID
 }
 
 // takeSlot brings the replay one slot further. It returns the slots that wait
 // for judgement.
-func (v *verifier) takeSlot(ctx context.Context, f fetched, bad []fetched) ([]fetched, error) {
+func (v *verifier) takeSlot(ctx context.Context, f fetched, bad []fetched) []fetched {
 	s := v.state
-	if errors.Is(f.err, indelible.ErrNewerFormat) || errors.Is(f.err, indelible.ErrCriticalField) || errors.Is(f.err, store.ErrUnavailable) || errors.Is(f.err, store.ErrDenied) {
+	var ours *fetched
+	for f.seg != nil {
+		// A forged log can begin with a segment that is sound in itself.
+		in, known := true, false
+		if s.edge.size == 0 {
+			in, known = v.inTree(ctx, &f)
+		}
+		if in || !known {
+			t := s.begin(f.seq, f.seg.Time)
+			if t.replay(f.seg, f.d) == nil {
+				v.passOver(bad, f.seg)
+				v.accept(t, f)
+				return nil
+			}
+			t.abort()
+		}
+		if ours == nil && v.ours(ctx, &f) {
+			g := f
+			ours = &g
+		}
+		if f.err == nil {
+			f.err = errors.New("not signed by a writer of this log, or not in its tree")
+		}
+		f = v.fetch(ctx, f)
+	}
+	if ours != nil {
+		return v.takeDamaged(ctx, *ours, bad)
+	}
+	if unjudged(f.err) {
 		v.problem(unreadable, Problem{Object: segmentName(f.seq), Segment: &f.seq, What: f.err.Error()})
 	}
-	if f.seg == nil {
-		return append(bad, f), nil
-	}
-	expected := s.seq + uint64(len(bad))
-	s.voids = nil
+	return append(bad, f)
+}
+
+// passOver names foreign objects that the log has passed over.
+func (v *verifier) passOver(bad []fetched, next *Segment) {
 	for _, b := range bad {
-		s.voids = append(s.voids, Void{b.seq, b.sum})
+		v.problem(interference, Problem{Object: segmentName(b.seq), What: fmt.Sprintf("foreign object, passed over by segment %d", next.Seq)})
 	}
-	if f.seq == expected && f.seg.OldSize == s.edge.size {
-		t := s.begin(f.seq, f.seg.Time)
-		if err := t.replay(f.seg, f.d); err == nil {
-			for _, b := range bad {
-				v.problem(interference, Problem{Object: segmentName(b.seq), What: "foreign object, passed over by segment " + fmt.Sprint(f.seq)})
-			}
-			v.accept(ctx, t, f)
-			return nil, nil
+}
+
+// takeDamaged takes a segment of the log that does not follow from the state:
+// something is wrong with it or with what was before it.
+func (v *verifier) takeDamaged(ctx context.Context, f fetched, bad []fetched) []fetched {
+	s, seg := v.state, f.seg
+	p := Problem{Object: segmentName(f.seq), Segment: &f.seq}
+	if seg.OldSize < s.edge.size || f.seq < s.seq {
+		p.What = fmt.Sprintf("continues a tree of size %d, the log has %d", seg.OldSize, s.edge.size)
+		v.problem(tampering, p)
+		return bad
+	}
+	lost := v.judge(seg, bad)
+	if seg.OldSize > s.edge.size {
+		lost = true
+		v.recoverLeaves(ctx, seg.OldSize, bad)
+	}
+	if seg.OldSize != s.edge.size {
+		if !v.stuck {
+			p.What = fmt.Sprintf("cannot be checked: leaves %d to %d before it are gone", s.edge.size, seg.OldSize-1)
+			v.problem(unreadable, p)
 		}
-		t.abort()
+		v.stuck = true
+		return nil
 	}
-	if !v.ours(f.seg) {
-		f.err = errors.New("not signed by a writer of this log")
-		f.seg = nil
-		f.sum = sha256.Sum256(f.data)
-		return append(bad, f), nil
-	}
-	// The segment is ours and something is wrong: with it or with what was before it.
-	if f.seg.OldSize < s.edge.size || f.seq < s.seq {
-		v.problem(tampering, Problem{Object: segmentName(f.seq), Segment: &f.seq, What: fmt.Sprintf("continues a tree of size %d, the log has %d", f.seg.OldSize, s.edge.size)})
-		return bad, nil
-	}
-	voids := v.judge(f.seg, bad)
-	gone := f.seg.OldSize > s.edge.size
-	for seq := s.seq; seq < f.seq && gone; seq++ {
-		if !v.names.hasSegment(seq) {
-			v.problem(tampering, Problem{Object: segmentName(seq), Segment: &seq, What: "missing"})
-		}
-	}
-	if gone {
-		if err := v.recoverLeaves(ctx, f.seg.OldSize, bad); err != nil {
-			return nil, err
+	if lost {
+		s.last, s.lastSeq = seg.Previous, f.seq-1-uint64(len(seg.Voids))
+		s.epoch = min(s.epoch, seg.Epoch)
+		if seg.Epoch == s.epoch {
+			s.writer = seg.Writer
 		}
 	}
-	s.seq, s.voids = f.seq, voids
-	if gone || len(bad) > len(voids) {
-		s.last, s.lastSeq = f.seg.Previous, f.seq-1-uint64(len(voids))
-		s.epoch = min(s.epoch, f.seg.Epoch)
-		if f.seg.Epoch == s.epoch {
-			s.writer = f.seg.Writer
-		}
-	}
-	t := s.begin(f.seq, f.seg.Time)
+	v.repair(ctx, &f)
+	t := s.begin(f.seq, seg.Time)
 	t.tolerate = func(i int, err error) {
-		p := Problem{Object: segmentName(f.seq), Segment: &f.seq, What: err.Error()}
+		p.What, p.Index, p.EventID = err.Error(), nil, ""
 		if i >= 0 {
-			index := f.seg.OldSize + uint64(i)
-			p.Index, p.EventID = &index, v.eventID(f.seg.Payloads[i])
+			index := seg.OldSize + uint64(i)
+			p.Index, p.EventID = &index, v.eventID(seg.Payloads[i])
 		}
 		v.problem(tampering, p)
 	}
-	if f.seg.OldSize != s.edge.size {
-		return nil, fmt.Errorf("segment %d: cannot be placed: the leaves before it are gone from the tiles too", f.seq)
-	}
-	if err := t.replay(f.seg, f.d); err != nil {
-		return nil, err
-	}
-	v.accept(ctx, t, f)
-	return nil, nil
+	t.replay(seg, f.d) // tells everything to tolerate
+	v.accept(t, f)
+	return nil
 }
 
-// judge tells the slots that the next segment passed over, which are foreign,
-// from those that held a segment once, which are damaged.
-func (v *verifier) judge(next *Segment, bad []fetched) []Void {
-	listed := make(map[uint64]bool)
+// judge tells the slots before a segment that it passed over, which are
+// foreign, from those that held a segment once: they are damaged or gone. It
+// reports whether there is any of these.
+func (v *verifier) judge(next *Segment, bad []fetched) (lost bool) {
+	foreign := make(map[uint64]bool)
 	for _, void := range next.Voids {
-		listed[void.Seq] = true
+		foreign[void.Seq] = true
 	}
-	var voids []Void
-	for _, b := range bad {
-		if listed[b.seq] {
-			voids = append(voids, Void{b.seq, b.sum})
-			v.problem(interference, Problem{Object: segmentName(b.seq), What: "foreign object, passed over"})
+	gone := v.state.seq // the first slot of a gap, when there is one before b
+	for _, b := range append(bad, fetched{seq: next.Seq}) {
+		lost = v.nameMissing(gone, b.seq, foreign) || lost
+		gone = b.seq + 1
+		switch {
+		case b.seq == next.Seq:
+		case foreign[b.seq]:
+			v.passOver([]fetched{b}, next)
+		default:
+			lost = true
+			v.damaged(b)
+		}
+	}
+	return lost
+}
+
+// damaged names a slot that held a segment, unless it could not be read.
+func (v *verifier) damaged(b fetched) {
+	what := b.err.Error()
+	if errors.Is(b.err, store.ErrNotExist) {
+		what = "missing"
+	}
+	if !unjudged(b.err) {
+		v.problem(tampering, Problem{Object: segmentName(b.seq), Segment: &b.seq, What: what})
+	}
+}
+
+// nameMissing names the slots first to end−1, which hold nothing, but those
+// that held something foreign. Of a long gap it names the first.
+func (v *verifier) nameMissing(first, end uint64, foreign map[uint64]bool) (any bool) {
+	const most = 1000
+	for seq := first; seq < end; seq++ {
+		if foreign[seq] {
 			continue
 		}
-		v.problem(tampering, Problem{Object: segmentName(b.seq), Segment: &b.seq, What: b.err.Error()})
+		what := "missing"
+		if end-seq > most {
+			what = fmt.Sprintf("missing, and all after it up to %s", segmentName(end-1))
+		}
+		any = true
+		v.problem(tampering, Problem{Object: segmentName(seq), Segment: &seq, What: what})
+		if end-seq > most {
+			break
+		}
 	}
-	return voids
+	return any
 }
 
 // judgeTail judges slots at the end of the log that hold no segment.
-func (v *verifier) judgeTail(ctx context.Context, bad []fetched) error {
+func (v *verifier) judgeTail(ctx context.Context, bad []fetched) {
 	size := v.checkpoint.Size
-	lost := v.state.edge.size < size
-	for _, b := range bad {
-		if lost {
-			v.problem(tampering, Problem{Object: segmentName(b.seq), Segment: &b.seq, What: b.err.Error()})
-		} else {
+	if v.state.edge.size >= size {
+		for _, b := range bad {
 			v.problem(interference, Problem{Object: segmentName(b.seq), What: "foreign object after the end of the log: " + b.err.Error()})
 		}
+		return
 	}
-	if !lost {
-		return nil
+	for _, b := range bad {
+		v.damaged(b)
 	}
 	if len(bad) == 0 {
 		seq := v.state.seq
 		v.problem(tampering, Problem{Object: segmentName(seq), Segment: &seq, What: fmt.Sprintf("missing: leaves %d to %d of the tree have no segment", v.state.edge.size, size-1)})
 	}
-	return v.recoverLeaves(ctx, size, bad)
+	v.recoverLeaves(ctx, size, bad)
 }
 
 // accept makes a replayed segment the state's last and hands out the work that
 // can run beside: comparing what was published, looking into payloads.
-func (v *verifier) accept(ctx context.Context, t *txn, f fetched) {
+func (v *verifier) accept(t *txn, f fetched) {
 	v.noteTenants(t.tenants)
 	objects := t.commit(f.seg)
 	v.report.Segments++
@@ -234,66 +338,4 @@ func (v *verifier) afterCommit(t *txn, objects []object) {
 			v.compare.unfinished(o)
 		}
 	}
-}
-
-// recoverLeaves takes leaves up to index end from the published bundles where
-// their segments are damaged or gone: the tree is the truth about the past.
-func (v *verifier) recoverLeaves(ctx context.Context, end uint64, bad []fetched) error {
-	s := v.state
-	end = min(end, v.checkpoint.Size)
-	for s.edge.size < end {
-		leaves, err := v.bundleLeaves(ctx, s.edge.size, end)
-		if err != nil {
-			v.failed(tilePrefix, err)
-			return fmt.Errorf("leaves from %d on are gone from segments and tiles: %w", s.edge.size, err)
-		}
-		// One transaction a segment, as the leaves themselves say.
-		var leaf indelible.Leaf
-		for len(leaves) > 0 {
-			if err := leaf.Decode(leaves[0]); err != nil {
-				return fmt.Errorf("leaf %d in its bundle: %w", s.edge.size, err)
-			}
-			segment, n := leaf.Segment, 1
-			for n < len(leaves) && leaf.Decode(leaves[n]) == nil && leaf.Segment == segment {
-				n++
-			}
-			v.recoverSegment(ctx, segment, leaves[:n], damagedSegment(bad, segment))
-			leaves = leaves[n:]
-		}
-	}
-	return nil
-}
-
-// recoverSegment takes the leaves of one damaged segment in and names the
-// events that were hit.
-func (v *verifier) recoverSegment(ctx context.Context, seq uint64, leaves [][]byte, damaged *Segment) {
-	s := v.state
-	var leaf indelible.Leaf
-	t := s.begin(seq, s.time)
-	for i, encoded := range leaves {
-		index := t.edge.size
-		h := indelible.LeafHash(encoded)
-		if leaf.Decode(encoded) != nil {
-			t.growOpaque(encoded, h)
-			continue
-		}
-		t.time = leaf.Time
-		payload := v.payloadFrom(damaged, i, seq, index, encoded, &leaf)
-		if payload == nil && !leaf.Kind.Recorded() {
-			payload = v.keptPayload(ctx, index, &leaf)
-		}
-		if payload != nil && !leaf.Kind.OfTenant() {
-			t.checkSystem(&leaf, payload, &Segment{LogID: s.logID, NewSize: index + 1})
-		}
-		if leaf.Kind.Recorded() && (leaf.TenantNo == 0 || leaf.TenantNo > t.tenantCount()) {
-			t.growOpaque(encoded, h)
-			continue
-		}
-		t.grow(&leaf, encoded, h, payload)
-	}
-	t.heads = leaf.Kind == indelible.KindHeads
-	v.noteTenants(t.tenants)
-	objects := t.commit(&Segment{Epoch: s.epoch, Time: t.time, Writer: s.writer, Hash: s.last})
-	v.afterCommit(t, objects)
-	v.compare.count(leaves, v.system)
 }

@@ -1,0 +1,58 @@
+package ledger
+
+import (
+	"fmt"
+
+	"indelible"
+)
+
+// tenantCheck is what events are compared with.
+type tenantCheck struct {
+	id    string
+	key   [32]byte
+	known bool
+}
+
+// noteTenants opens the payloads of new tenant leaves: one tenant, one row.
+func (v *verifier) noteTenants(tenants []keptLeaf) {
+	for _, k := range tenants {
+		v.report.Tenants++
+		var c tenantCheck
+		if v.opt.Opener != nil && k.Payload != nil {
+			c = v.checkTenant(k)
+		}
+		v.tenantKeys = append(v.tenantKeys, c)
+		v.system = append(v.system, len(c.id) > 0 && c.id[0] == '_')
+	}
+}
+
+func (v *verifier) checkTenant(k keptLeaf) (c tenantCheck) {
+	var leaf indelible.Leaf
+	if leaf.Decode(k.Leaf) != nil {
+		return c
+	}
+	object := segmentName(leaf.Segment)
+	wrong := func(what string) {
+		v.problem(tampering, Problem{Object: object, Segment: &leaf.Segment, Index: &k.Index, What: what})
+	}
+	t, err := v.opt.Opener.OpenTenant(k.Payload)
+	if err != nil {
+		wrong("tenant payload cannot be opened: " + err.Error())
+		return c
+	}
+	if t.TenantNo != leaf.TenantNo {
+		wrong(fmt.Sprintf("tenant payload says number %d, its leaf %d", t.TenantNo, leaf.TenantNo))
+	}
+	if no, taken := v.tenants[t.TenantID]; taken {
+		wrong(fmt.Sprintf("tenant %q is split over rows %d and %d", t.TenantID, no, leaf.TenantNo))
+	}
+	v.tenants[t.TenantID] = leaf.TenantNo
+	c = tenantCheck{id: t.TenantID, known: true}
+	if v.opt.IDKey != nil {
+		if indelible.TenantRef(v.opt.IDKey, t.TenantID) != leaf.EventRef {
+			wrong(fmt.Sprintf("the reference in the leaf is not that of tenant %q", t.TenantID))
+		}
+		c.key = indelible.TenantKey(v.opt.IDKey, (*[32]byte)(&t.Salt))
+	}
+	return c
+}
