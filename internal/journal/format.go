@@ -10,7 +10,7 @@ import (
 	"indelible"
 )
 
-// Sizes of the structures of a journal file; docs/format-journal.md has the bytes.
+// Sizes of the structures of a journal file; docs/format.md, Journal, has the bytes.
 const (
 	fileHeaderSize  = 60
 	groupHeaderSize = 184

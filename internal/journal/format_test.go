@@ -47,7 +47,7 @@ func appendGroup(out []byte, prev indelible.Hash, records []Record) (indelible.H
 	return hash, append(append(out, header...), body...)
 }
 
-// The example in docs/format-journal.md, byte for byte.
+// The example in docs/format.md, byte for byte.
 func TestGoldenFile(t *testing.T) {
 	text, err := os.ReadFile("testdata/example.hex")
 	if err != nil {

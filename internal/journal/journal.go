@@ -1,7 +1,7 @@
 // Package journal is the durable local queue in front of the log. Records are
 // appended in groups, one write and one fsync for all callers that wait, and
 // read back by the committer, which deletes whole files once they are in the
-// store. docs/format-journal.md describes the files.
+// store. docs/format.md describes the files (Journal).
 package journal
 
 import (
