@@ -51,12 +51,17 @@ var rooms = map[string]room{
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3"},
 		[]string{"github.com/goccy/go-yaml", "golang.org/x/mod"},
 	},
-	"internal/rules":   {},
-	"internal/doctest": {},
+	// Events from other processes on this machine, to the one that writes.
+	"internal/handover": {[]string{".", "internal/ledger", "internal/recorder"}, nil},
+
+	// Tests, and what only tests use.
+	"internal/rules":      {},
+	"internal/doctest":    {},
+	"internal/vectortest": {},
 
 	"cmd/indelible": {
 		[]string{
-			".", "internal/datadir", "internal/disk", "internal/importer", "internal/journal", "internal/ledger",
+			".", "internal/datadir", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger",
 			"internal/recorder", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},
