@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"indelible"
 	"indelible/internal/datadir"
 	"indelible/internal/ledger"
 )
@@ -90,6 +91,8 @@ func classify(err error) (code int, hint string) {
 		return exitOtherWriter, "if the other writer is gone for good, run the command again with --take-over"
 	case errors.As(err, &tamper):
 		return exitTampered, "run `indelible verify` for the whole picture; nothing was written"
+	case errors.Is(err, indelible.ErrNewerFormat), errors.Is(err, indelible.ErrCriticalField):
+		return exitUnverified, "a newer version of this program is needed to read it"
 	case errors.Is(err, ledger.ErrWrongKey):
 		return exitWrongKey, "use the log.vkey that was handed out when the log began"
 	case errors.Is(err, ledger.ErrClock):

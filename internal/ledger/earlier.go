@@ -57,7 +57,7 @@ func readSegment(ctx context.Context, st store.Store, seq uint64) (*Segment, err
 	}
 	seg, err := DecodeSegment(b)
 	if err != nil {
-		return nil, tampered(name, "%v", err)
+		return nil, damaged(name, err)
 	}
 	return seg, nil
 }

@@ -79,7 +79,7 @@ func (r *Reader) leaves(ctx context.Context, first uint64, each func(index uint6
 			i := int(at%torchwood.TileWidth) * entry
 			encoded := b[i+2 : i+entry]
 			if err := leaf.Decode(encoded); err != nil {
-				return tampered(bundleName(int64(n), int(w)), "leaf %d: %v", at, err)
+				return damaged(fmt.Sprintf("leaf %d", at), err)
 			}
 			if err := each(at, encoded, &leaf); err != nil {
 				return err

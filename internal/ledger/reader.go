@@ -75,7 +75,7 @@ func (r *Reader) entry(ctx context.Context, index uint64) (*Entry, tlog.RecordPr
 	}
 	e := &Entry{Index: index, Encoded: encoded}
 	if err := e.Leaf.Decode(encoded); err != nil {
-		return nil, nil, tampered(tilePrefix, "leaf %d: %v", index, err)
+		return nil, nil, damaged(fmt.Sprintf("leaf %d", index), err)
 	}
 	e.Payload, err = r.payload(ctx, &e.Leaf, index)
 	return e, proof, err
@@ -127,7 +127,7 @@ func (r *Reader) bundle(ctx context.Context, hashes tlog.HashReader, n uint64, w
 	}
 	leaves, err := bundleHashes(b)
 	if err != nil {
-		return nil, tampered(bundleName(int64(n), w), "%v", err)
+		return nil, damaged(bundleName(int64(n), w), err)
 	}
 	indexes := make([]int64, w)
 	for i := range indexes {
@@ -148,7 +148,7 @@ func (r *Reader) bundle(ctx context.Context, hashes tlog.HashReader, n uint64, w
 func (r *Reader) fromBundle(ctx context.Context, encoded []byte, index uint64) (*Entry, error) {
 	e := &Entry{Index: index, Encoded: encoded}
 	if err := e.Leaf.Decode(encoded); err != nil {
-		return nil, tampered(tilePrefix, "leaf %d: %v", index, err)
+		return nil, damaged(fmt.Sprintf("leaf %d", index), err)
 	}
 	seg, err := r.segments.get(ctx, e.Leaf.Segment)
 	if err != nil {

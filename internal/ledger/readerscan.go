@@ -3,6 +3,8 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -66,7 +68,7 @@ func (r *Reader) newest(ctx context.Context, n int, keep func(*indelible.Leaf) b
 			end--
 			e := &Entry{Index: end, Encoded: bundleEntry(b, end)}
 			if err := e.Leaf.Decode(e.Encoded); err != nil {
-				return nil, tampered(tilePrefix, "leaf %d: %v", end, err)
+				return nil, damaged(fmt.Sprintf("leaf %d", end), err)
 			}
 			if keep(&e.Leaf) {
 				e.Encoded = bytes.Clone(e.Encoded)
@@ -105,4 +107,13 @@ func (r *Reader) Since(ctx context.Context, first uint64, keep func(*indelible.L
 			yield(nil, err)
 		}
 	}
+}
+
+// damaged turns bytes that cannot be read into tampering, unless a later
+// version of this program may have written them.
+func damaged(object string, err error) error {
+	if errors.Is(err, indelible.ErrNewerFormat) || errors.Is(err, indelible.ErrCriticalField) {
+		return fmt.Errorf("%s: %w", object, err)
+	}
+	return tampered(object, "%v", err)
 }

@@ -34,7 +34,7 @@ func readPayload(ctx context.Context, st store.Store, seq, index uint64) ([]byte
 	}
 	seg, size, lengths, err := decodeSegmentHeader(b)
 	if err != nil {
-		return nil, tampered(name, "%v", err)
+		return nil, damaged(name, err)
 	}
 	if index < seg.OldSize || index >= seg.NewSize {
 		return nil, tampered(name, "does not hold leaf %d", index)
