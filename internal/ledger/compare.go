@@ -255,15 +255,15 @@ func (v *verifier) checkIdentities(seg *Segment, tenants []tenantCheck) {
 		switch {
 		case err != nil:
 			what = "payload is not an event: " + err.Error()
-		case tenantID != tenant.id:
+		case string(tenantID) != tenant.id:
 			what = fmt.Sprintf("event of tenant %q in the row of %q", tenantID, tenant.id)
-		case v.opt.IDKey != nil && indelible.EventRef(&tenant.key, eventID) != leaf.EventRef:
+		case tenant.key != nil && tenant.key.EventRef(eventID) != leaf.EventRef:
 			what = "the reference in the leaf is not that of the event's id"
 		default:
 			continue
 		}
 		index := seg.OldSize + uint64(i)
-		v.problem(tampering, Problem{Object: segmentName(seg.Seq), Segment: &seg.Seq, Index: &index, EventID: eventID, What: what})
+		v.problem(tampering, Problem{Object: segmentName(seg.Seq), Segment: &seg.Seq, Index: &index, EventID: string(eventID), What: what})
 	}
 }
 

@@ -370,7 +370,7 @@ func (w *world) recorded() map[string][]string {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		found[tenant] = append(found[tenant], id)
+		found[string(tenant)] = append(found[string(tenant)], string(id))
 	}
 	return found
 }

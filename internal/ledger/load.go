@@ -29,7 +29,7 @@ func tampered(object, format string, args ...any) error {
 
 // readAll reads a whole object of at most limit bytes.
 func readAll(ctx context.Context, s store.Store, name string, limit int64) ([]byte, error) {
-	o, err := s.Read(ctx, name, store.ReadOptions{Length: limit + 1})
+	o, err := s.Read(ctx, name, store.ReadOptions{Length: limit + 1, NoETag: true})
 	if err != nil {
 		return nil, err
 	}

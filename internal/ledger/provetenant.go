@@ -131,7 +131,7 @@ func (r *Reader) Find(ctx context.Context, eventID, tenantID string, idKey *[32]
 			if err != nil {
 				return err
 			}
-			if _, id, err := opener.EventIdentity(e.Payload); err != nil || id != eventID {
+			if _, id, err := opener.EventIdentity(e.Payload); err != nil || string(id) != eventID {
 				return nil
 			}
 		}

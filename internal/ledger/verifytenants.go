@@ -9,7 +9,7 @@ import (
 // tenantCheck is what events are compared with.
 type tenantCheck struct {
 	id    string
-	key   [32]byte
+	key   *indelible.RefKey // nil: references are not checked
 	known bool
 }
 
@@ -52,7 +52,8 @@ func (v *verifier) checkTenant(k keptLeaf) (c tenantCheck) {
 		if indelible.TenantRef(v.opt.IDKey, t.TenantID) != leaf.EventRef {
 			wrong(fmt.Sprintf("the reference in the leaf is not that of tenant %q", t.TenantID))
 		}
-		c.key = indelible.TenantKey(v.opt.IDKey, (*[32]byte)(&t.Salt))
+		key := indelible.TenantKey(v.opt.IDKey, (*[32]byte)(&t.Salt))
+		c.key = indelible.NewRefKey(&key)
 	}
 	return c
 }

@@ -37,22 +37,9 @@ func (plain) Open(payload []byte) (*indelible.Event, error) {
 	return indelible.EventOfParts(parts...)
 }
 
-var errSealed = errors.New("part is encrypted and no key for it is here")
-
 // contents returns the contents of all parts.
 func contents(payload []byte) ([][]byte, error) {
-	p, err := indelible.DecodePayload(payload)
-	if err != nil {
-		return nil, err
-	}
-	parts := make([][]byte, len(p.Parts))
-	for i := range p.Parts {
-		if p.Parts[i].Alg != indelible.AlgNone || p.Parts[i].Compression != indelible.CompressNone {
-			return nil, errSealed
-		}
-		parts[i] = p.Parts[i].Data
-	}
-	return parts, nil
+	return indelible.PlainParts(payload, make([][]byte, 0, 2))
 }
 
 // SealDescriptor makes the tenant descriptor of a journal record.
@@ -98,39 +85,37 @@ func (plain) OpenTenant(payload []byte) (t indelible.Tenant, err error) {
 	return t, d.Decode(&t)
 }
 
-// EventIdentity reads an event's tenant and id out of its payload.
-func (plain) EventIdentity(payload []byte) (tenantID, eventID string, err error) {
-	parts, err := contents(payload)
+// EventIdentity reads an event's tenant and id out of its payload, as slices of it.
+func (plain) EventIdentity(payload []byte) (tenantID, eventID []byte, err error) {
+	var room [2][]byte
+	parts, err := indelible.PlainParts(payload, room[:0])
 	if err != nil {
-		return "", "", err
+		return nil, nil, err
 	}
-	if tenantID, err = stringMember(parts[:1], "/tenant_id"); err != nil {
-		return "", "", err
+	if tenantID, err = stringMember(parts[0], "/tenant_id"); err != nil {
+		return nil, nil, err
 	}
-	eventID, err = stringMember(parts, "/id")
+	eventID, err = stringMember(parts[len(parts)-1], "/id")
 	return tenantID, eventID, err
 }
 
 // EventID reads an event's id out of its payload.
 func (p plain) EventID(payload []byte) (string, error) {
 	_, id, err := p.EventIdentity(payload)
-	return id, err
+	return string(id), err
 }
 
-func stringMember(parts [][]byte, pointer string) (string, error) {
-	for _, part := range parts {
-		value, ok := indelible.PartMember(part, pointer)
-		if !ok {
-			continue
-		}
-		if n := len(value); n >= 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
-			return string(value[1 : n-1]), nil
-		}
-		var s string
-		err := json.Unmarshal(value, &s)
-		return s, err
+func stringMember(part []byte, pointer string) ([]byte, error) {
+	value, ok := indelible.PartMember(part, pointer)
+	if !ok {
+		return nil, fmt.Errorf("payload holds no %s", pointer)
 	}
-	return "", fmt.Errorf("payload holds no %s", pointer)
+	if n := len(value); n >= 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : n-1], nil
+	}
+	var s string
+	err := json.Unmarshal(value, &s)
+	return []byte(s), err
 }
 
 // SameEvent reports whether two payloads hold the same event: their parts'

@@ -69,6 +69,9 @@ type ReadOptions struct {
 	Offset  int64
 	Length  int64  // 0 means to the end
 	Version string // as in Version.ID; empty means the newest
+
+	// NoETag says that the ETag is not wanted, which can save computing it.
+	NoETag bool
 }
 
 // Object is what Read returns.

@@ -67,7 +67,7 @@ func readRange(f disk.File, opt store.ReadOptions) (store.Object, error) {
 		return store.Object{}, classify(err)
 	}
 	obj := store.Object{Data: data, Size: size}
-	if length == size {
+	if length == size && !opt.NoETag {
 		obj.ETag = etagOf(data)
 	}
 	return obj, nil

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"indelible"
+	"indelible/internal/datadir"
+	"indelible/internal/ledger"
+	"indelible/internal/recorder"
+	"indelible/internal/sample"
+)
+
+// bigLedger makes a ledger of n sample events once and returns its directory
+// and the largest memory the appending took.
+func bigLedger(ctx context.Context, e *env) (string, uint64, error) {
+	dir := filepath.Join(e.dir, fmt.Sprintf("big-%d", e.n))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, 0, nil
+	}
+	l, done, err := newLedger(ctx, dir)
+	if err != nil {
+		return "", 0, err
+	}
+	d, err := datadir.Open(ctx, dir, noEnv)
+	if err != nil {
+		return "", 0, err
+	}
+	cfg, err := d.LedgerConfig()
+	if err != nil {
+		return "", 0, err
+	}
+	cfg.Sealer = recorder.Plain
+	r := recorder.New(l, cfg)
+	memory := watchMemory()
+	batch := make([]*indelible.Event, 0, 512)
+	flush := func() error {
+		pending, err := r.Record(ctx, batch, recorder.Options{})
+		for _, p := range pending {
+			err = errors.Join(err, p.Err)
+		}
+		batch = batch[:0]
+		return err
+	}
+	for ev := range sample.Events(7, e.n) {
+		if batch = append(batch, ev); len(batch) == cap(batch) {
+			if err := flush(); err != nil {
+				return "", 0, err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return "", 0, err
+	}
+	if err := l.Flush(ctx); err != nil {
+		return "", 0, err
+	}
+	peak := memory()
+	return dir, peak, done()
+}
+
+// verifyDir verifies a ledger as its owner does, and returns the time taken.
+func verifyDir(ctx context.Context, dir string) (*ledger.Report, time.Duration, error) {
+	d, err := datadir.Open(ctx, dir, noEnv)
+	if err != nil {
+		return nil, 0, err
+	}
+	vkey, err := d.VerifierKey()
+	if err != nil {
+		return nil, 0, err
+	}
+	key, err := datadir.LoadIDKey(dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	begun := time.Now()
+	defer profile()()
+	r, err := ledger.Verify(ctx, d.Store, ledger.VerifyOptions{VerifierKey: vkey, OwnKey: true, IDKey: key, Opener: recorder.Plain})
+	took := time.Since(begun)
+	if err == nil && r.Result != ledger.ResultOK {
+		err = fmt.Errorf("verify says %s: %+v", r.Result, r.Problems)
+	}
+	return r, took, err
+}
+
+// rehash is the least a verification can cost: one core hashing the same
+// leaves and payloads, in memory.
+func rehash(n int) (time.Duration, error) {
+	const keep = 20000
+	var leaves, payloads [][]byte
+	for e := range sample.Events(7, keep) {
+		payloads = append(payloads, recorder.Plain.Seal(e))
+		leaves = append(leaves, (&indelible.Leaf{Kind: indelible.KindEvent}).AppendTo(nil))
+	}
+	best := time.Duration(1 << 62)
+	for range 5 {
+		begun := time.Now()
+		for i := range leaves {
+			bareLeaf(leaves[i])
+			if _, err := indelible.HashPayload(payloads[i]); err != nil {
+				return 0, err
+			}
+		}
+		best = min(best, time.Since(begun))
+	}
+	return best / keep * time.Duration(n), nil
+}
+
+func bareLeaf(leaf []byte) [32]byte {
+	var b [1 + indelible.LeafSize]byte
+	copy(b[1:], leaf)
+	return sha256.Sum256(b[:])
+}
+
+func benchVerify(ctx context.Context, e *env) error {
+	dir, appending, err := bigLedger(ctx, e)
+	if err != nil {
+		return err
+	}
+	bare, err := rehash(e.n)
+	if err != nil {
+		return err
+	}
+	cores := runtime.GOMAXPROCS(0)
+	best := time.Duration(1 << 62)
+	var peak uint64
+	for range 3 {
+		runtime.GC()
+		memory := watchMemory()
+		r, took, err := verifyDir(ctx, dir)
+		if err != nil {
+			return err
+		}
+		if r.Events != uint64(e.n) {
+			return fmt.Errorf("%d events verified, %d recorded", r.Events, e.n)
+		}
+		peak = max(peak, memory())
+		best = min(best, took)
+	}
+	limit := bare / time.Duration(cores)
+	row(fmt.Sprintf("full verification of %d events: %.0f/s against %d cores' bare rehash %.0f/s", e.n, rate(e.n, best), cores, rate(e.n, limit)),
+		fmt.Sprintf("%.2f", limit.Seconds()/best.Seconds()), "0.7", "0.5")
+	row("memory, verifying", fmt.Sprintf("%d MB", peak>>20), "200 MB", "256 MB")
+	if appending > 0 {
+		row("memory, appending steadily", fmt.Sprintf("%d MB", appending>>20), "150 MB", "200 MB")
+	}
+	return nil
+}
+
+func rate(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }
