@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -75,6 +76,9 @@ func (c *comparer) partials(full string, data []byte) {
 		if c.visited[name] || n > len(data) {
 			continue
 		}
+		if !c.published(name) {
+			continue
+		}
 		c.visited[name] = true
 		required := c.covered(name)
 		c.jobs <- func() { c.check(name, data[:n], required) }
@@ -83,15 +87,30 @@ func (c *comparer) partials(full string, data []byte) {
 
 // covered reports whether the checkpoint covers all of a tile.
 func (c *comparer) covered(name string) bool {
+	_, end := leavesUnder(name)
+	return end <= c.v.checkpoint.Size
+}
+
+// published reports whether a publish ended with this partial tile. Under
+// another name it is not ours.
+func (c *comparer) published(name string) bool {
+	span, end := leavesUnder(name)
+	i, _ := slices.BinarySearch(c.v.sizes, end)
+	return i < len(c.v.sizes) && c.v.sizes[i] < end+span
+}
+
+// leavesUnder returns how many leaves stand under each hash of a tile, and the
+// end of those under all of them.
+func leavesUnder(name string) (span, end uint64) {
 	tile, err := torchwood.ParseTilePath(name)
 	if err != nil {
-		return false
+		return 0, 0
 	}
-	span := uint64(1)
+	span = 1
 	for range tile.L {
 		span *= torchwood.TileWidth
 	}
-	return (uint64(tile.N)*torchwood.TileWidth+uint64(tile.W))*span <= c.v.checkpoint.Size
+	return span, (uint64(tile.N)*torchwood.TileWidth + uint64(tile.W)) * span
 }
 
 // partialSize is the number of bytes a tile of this name holds.

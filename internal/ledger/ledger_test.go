@@ -396,3 +396,15 @@ func (w *world) wantRecorded(lists ...[]*indelible.Event) {
 		w.t.Errorf("tenant %s: %d events nobody recorded", tenant, len(ids))
 	}
 }
+
+// crashed is the disk as a power cut now would leave it.
+func crashed(fsys disk.FS) disk.FS { return fsys.(*disktest.Mem).Crash(nil) }
+
+// payload is the payload of an event, sealed as the recorder does.
+func (w *world) payload(e *indelible.Event) []byte {
+	w.t.Helper()
+	if err := e.Validate(); err != nil {
+		w.t.Fatal(err)
+	}
+	return recorder.Plain.Seal(e)
+}

@@ -72,13 +72,18 @@ func (p *publisher) removeSuperseded(ctx context.Context, l *Ledger, full []obje
 		if _, was := p.partials[prefix]; !was {
 			continue
 		}
-		for name, err := range l.cfg.Store.List(ctx, prefix, prefix) {
-			if err == nil {
-				err = l.cfg.Store.Remove(ctx, name)
-			}
-			if err != nil {
-				l.cfg.Log.Debug("a superseded partial tile stays", "object", name, "err", err)
-				break
+		// What somebody put there before us comes up again when ours is removed.
+		for round, any := 0, true; any && round < 5; round++ {
+			any = false
+			for name, err := range l.cfg.Store.List(ctx, prefix, prefix) {
+				if err == nil {
+					err = l.cfg.Store.Remove(ctx, name)
+				}
+				if err != nil {
+					l.cfg.Log.Debug("a superseded partial tile stays", "object", name, "err", err)
+					break
+				}
+				any = true
 			}
 		}
 		delete(p.partials, prefix)

@@ -48,6 +48,7 @@ type verifier struct {
 	checkpoint *Checkpoint
 	state      *state
 	roots      map[uint64]indelible.Hash // of trees that were published
+	sizes      []uint64                  // of these trees, in order
 	tenantKeys []tenantCheck
 	tenants    map[string]uint64 // row by name
 	system     []bool            // by tenant number − 1
@@ -191,6 +192,8 @@ func (v *verifier) checkKept(ctx context.Context) {
 		switch {
 		case earlier:
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist):
+		case err != nil && !seen && c == nil:
+			v.problem(interference, Problem{Object: name, What: "foreign object: no checkpoint of ours, and none was published at this size"})
 			v.failed(name, err)
 		case err != nil:
 			v.problem(tampering, Problem{Object: name, What: err.Error()})

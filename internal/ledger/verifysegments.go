@@ -332,6 +332,7 @@ func (v *verifier) afterCommit(t *txn, objects []object) {
 	if t.heads {
 		v.roots[s.edge.size] = s.edge.root()
 		s.headsTime = t.time
+		v.sizes = append(v.sizes, s.edge.size)
 	}
 	if s.edge.size == v.checkpoint.Size {
 		for _, o := range s.unfinished() {
