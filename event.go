@@ -145,12 +145,21 @@ func auditHashPosition(details []byte) int {
 
 // skipString returns the end of the canonical string at b[i].
 func skipString(b []byte, i int) int {
-	for i++; i < len(b) && b[i] != '"'; i++ {
-		if b[i] == '\\' {
-			i++
+	for begin := i + 1; ; {
+		n := bytes.IndexByte(b[i+1:], '"')
+		if n < 0 {
+			return len(b)
+		}
+		i += 1 + n
+		// A quote after an odd number of backslashes is part of the string.
+		k := i
+		for k > begin && b[k-1] == '\\' {
+			k--
+		}
+		if (i-k)%2 == 0 {
+			return i + 1
 		}
 	}
-	return min(i+1, len(b))
 }
 
 // skipCanonical returns the end of the canonical value at b[i].

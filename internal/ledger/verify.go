@@ -53,6 +53,7 @@ type verifier struct {
 	tenants    map[string]uint64 // row by name
 	system     []bool            // by tenant number − 1
 	stuck      bool              // segments that remain cannot be placed
+	buffers    sync.Pool         // of segments that were read
 
 	compare *comparer
 }
@@ -191,9 +192,9 @@ func (v *verifier) checkKept(ctx context.Context) {
 		root, seen := v.roots[size]
 		switch {
 		case earlier:
-		case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist):
 		case err != nil && !seen && c == nil:
 			v.problem(interference, Problem{Object: name, What: "foreign object: no checkpoint of ours, and none was published at this size"})
+		case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist):
 			v.failed(name, err)
 		case err != nil:
 			v.problem(tampering, Problem{Object: name, What: err.Error()})

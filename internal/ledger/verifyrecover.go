@@ -61,8 +61,21 @@ func (v *verifier) readAny(ctx context.Context, name string, limit int64, suits 
 	return err
 }
 
+// readSlot reads a version of a segment into a buffer used before, if it fits.
+func (v *verifier) readSlot(ctx context.Context, name, version string) ([]byte, error) {
+	var buf []byte
+	if used, ok := v.buffers.Get().(*[]byte); ok {
+		buf = *used
+	}
+	return v.readInto(ctx, name, MaxSegment, version, buf)
+}
+
 func (v *verifier) readVersion(ctx context.Context, name string, limit int64, version string) ([]byte, error) {
-	o, err := v.st.Read(ctx, name, store.ReadOptions{Length: limit + 1, Version: version, NoETag: true})
+	return v.readInto(ctx, name, limit, version, nil)
+}
+
+func (v *verifier) readInto(ctx context.Context, name string, limit int64, version string, buf []byte) ([]byte, error) {
+	o, err := v.st.Read(ctx, name, store.ReadOptions{Length: limit + 1, Version: version, NoETag: true, Buffer: buf})
 	if err != nil {
 		return nil, err
 	}

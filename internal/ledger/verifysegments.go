@@ -17,6 +17,7 @@ type fetched struct {
 	seg  *Segment
 	d    digest
 	next int // the version to look at if seg turns out not to be the log's
+	buf  []byte
 
 	// Of a slot without a segment: what its first version holds, and what is
 	// wrong with it.
@@ -69,12 +70,12 @@ func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
 	versions := v.versionsOf(name)
 	f.seg = nil
 	for ; f.next < len(versions) && f.seg == nil; f.next++ {
-		b, err := v.readVersion(ctx, name, MaxSegment, versions[f.next])
+		b, err := v.readSlot(ctx, name, versions[f.next])
 		if err == nil {
 			f.seg, err = decodeSlot(b, f.seq)
 		}
 		if err == nil {
-			f.d = f.seg.digest()
+			f.d, f.buf = f.seg.digest(), b
 		} else if f.err == nil {
 			f.data, f.err = b, err
 		}
@@ -331,8 +332,8 @@ func (v *verifier) afterCommit(t *txn, objects []object) {
 	}
 	if t.heads {
 		v.roots[s.edge.size] = s.edge.root()
-		s.headsTime = t.time
 		v.sizes = append(v.sizes, s.edge.size)
+		s.headsTime = t.time
 	}
 	if s.edge.size == v.checkpoint.Size {
 		for _, o := range s.unfinished() {

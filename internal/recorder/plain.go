@@ -105,13 +105,29 @@ func (p plain) EventID(payload []byte) (string, error) {
 	return string(id), err
 }
 
-func stringMember(part []byte, pointer string) ([]byte, error) {
-	value, ok := indelible.PartMember(part, pointer)
-	if !ok {
-		return nil, fmt.Errorf("payload holds no %s", pointer)
+// stringMember returns the value of a member that is a string. The members
+// asked for stand near the end of a part with only strings after them, so it
+// walks backwards; where it meets anything but plain strings it reads forwards.
+func stringMember(part []byte, name string) ([]byte, error) {
+	for end := len(part) - len(`"}`); end > 0 && part[end] == '"'; {
+		begin := bytes.LastIndexByte(part[:end], '"')
+		colon := begin - len(`":`)
+		if colon < 0 || part[colon] != '"' || part[colon+1] != ':' {
+			break
+		}
+		open := bytes.LastIndexByte(part[:colon], '"')
+		if open < 2 || part[open-1] != ',' || part[open+1] != '/' || part[end-1] == '\\' {
+			break
+		}
+		value := part[begin+1 : end]
+		if string(part[open+1:colon]) == name && bytes.IndexByte(value, '\\') < 0 {
+			return value, nil
+		}
+		end = open - len(`",`)
 	}
-	if n := len(value); n >= 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
-		return value[1 : n-1], nil
+	value, ok := indelible.PartMember(part, name)
+	if !ok {
+		return nil, fmt.Errorf("payload holds no %s", name)
 	}
 	var s string
 	err := json.Unmarshal(value, &s)

@@ -72,6 +72,9 @@ type ReadOptions struct {
 
 	// NoETag says that the ETag is not wanted, which can save computing it.
 	NoETag bool
+
+	// Buffer, if it is large enough, may be used for the data.
+	Buffer []byte
 }
 
 // Object is what Read returns.

@@ -58,7 +58,12 @@ func readRange(f disk.File, opt store.ReadOptions) (store.Object, error) {
 	if length > store.MaxObject {
 		return store.Object{}, fmt.Errorf("%w: %d bytes, more than %d", store.ErrTooLarge, length, store.MaxObject)
 	}
-	data := make([]byte, length)
+	var data []byte
+	if length <= int64(cap(opt.Buffer)) {
+		data = opt.Buffer[:length]
+	} else {
+		data = make([]byte, length)
+	}
 	n, err := f.ReadAt(data, first)
 	if n < len(data) {
 		if err == io.EOF {
