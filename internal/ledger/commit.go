@@ -295,7 +295,7 @@ func (l *Ledger) place(ctx context.Context, b *batch, r *Record) (Placed, error)
 		return Placed{}, err
 	}
 	if found {
-		leaf, payload, err := l.earlier(ctx, t, earlier)
+		leaf, payload, err := l.earlier(ctx, t, earlier, l.retry)
 		if err != nil {
 			return Placed{}, err
 		}

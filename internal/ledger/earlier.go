@@ -50,6 +50,10 @@ func (c *segmentCache) get(ctx context.Context, seq uint64) (*Segment, error) {
 
 // readSegment reads and decodes a whole segment.
 func readSegment(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
+	return beneath(st, func(st store.Store) (*Segment, error) { return readSegmentFrom(ctx, st, seq) })
+}
+
+func readSegmentFrom(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
 	name := segmentName(seq)
 	b, err := readAll(ctx, st, name, MaxSegment)
 	if err != nil {
@@ -62,19 +66,25 @@ func readSegment(ctx context.Context, st store.Store, seq uint64) (*Segment, err
 	return seg, nil
 }
 
+// attempts calls a function that asks the store, once or until it answers.
+type attempts func(ctx context.Context, f func() error) error
+
+func once(_ context.Context, f func() error) error { return f() }
+
 // earlier returns leaf and payload number index, from the transaction, the
-// segments committed by this process, or the published tree.
-func (l *Ledger) earlier(ctx context.Context, t *txn, index uint64) (leaf, payload []byte, err error) {
-	if base := l.state.edge.size; t != nil && index >= base {
-		i := int(index - base)
+// segments committed by this process, or the published tree. try says how
+// often the store is asked: the committer waits for it, a caller does not.
+func (l *Ledger) earlier(ctx context.Context, t *txn, index uint64, try attempts) (leaf, payload []byte, err error) {
+	if t != nil && index >= l.state.edge.size {
+		i := int(index - l.state.edge.size)
 		return t.leaves[i*indelible.LeafSize : (i+1)*indelible.LeafSize], t.payloads[i], nil
 	}
-	seq, err := l.segmentOf(ctx, index)
+	seq, err := l.segmentOf(ctx, index, try)
 	if err != nil {
 		return nil, nil, err
 	}
 	var seg *Segment
-	err = l.retry(ctx, func() (err error) {
+	err = try(ctx, func() (err error) {
 		seg, err = l.reader.get(ctx, seq)
 		return err
 	})
@@ -89,7 +99,7 @@ func (l *Ledger) earlier(ctx context.Context, t *txn, index uint64) (leaf, paylo
 }
 
 // segmentOf finds the segment that holds a leaf: the leaf says so.
-func (l *Ledger) segmentOf(ctx context.Context, index uint64) (uint64, error) {
+func (l *Ledger) segmentOf(ctx context.Context, index uint64, try attempts) (uint64, error) {
 	l.stateMu.RLock()
 	ranges := l.ranges
 	l.stateMu.RUnlock()
@@ -99,7 +109,7 @@ func (l *Ledger) segmentOf(ctx context.Context, index uint64) (uint64, error) {
 	}
 	n := index / torchwood.TileWidth
 	var leaf indelible.Leaf
-	err := l.retry(ctx, func() error {
+	err := try(ctx, func() error {
 		w := min(l.Status().Published-n*torchwood.TileWidth, torchwood.TileWidth)
 		b, err := readTile(ctx, l.cfg.Store, -1, int64(n), int(w))
 		if err != nil {

@@ -43,6 +43,10 @@ func readAll(ctx context.Context, s store.Store, name string, limit int64) ([]by
 // and the segment that closed the publish; cost does not depend on the length
 // of the log. Everything read is checked against the checkpoint.
 func loadPublished(ctx context.Context, st store.Store, c *Checkpoint) (*state, error) {
+	return beneath(st, func(st store.Store) (*state, error) { return loadPublishedFrom(ctx, st, c) })
+}
+
+func loadPublishedFrom(ctx context.Context, st store.Store, c *Checkpoint) (*state, error) {
 	s := newState(c.Origin)
 	if err := s.loadEdge(ctx, st, c); err != nil {
 		return nil, err
@@ -259,6 +263,10 @@ func (s *state) loadLastSegment(ctx context.Context, st store.Store, seq, size u
 // readSegmentHead reads and verifies header, leaves, hash and signature of a
 // segment without its payloads.
 func readSegmentHead(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
+	return beneath(st, func(st store.Store) (*Segment, error) { return readSegmentHeadFrom(ctx, st, seq) })
+}
+
+func readSegmentHeadFrom(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
 	name := segmentName(seq)
 	const guess = 64 << 10
 	o, err := st.Read(ctx, name, store.ReadOptions{Length: guess})

@@ -84,14 +84,16 @@ func (r *Reader) entry(ctx context.Context, index uint64) (*Entry, tlog.RecordPr
 // payload reads the payload of a leaf from its segment: one short read for the
 // header, one for the payload.
 func (r *Reader) payload(ctx context.Context, leaf *indelible.Leaf, index uint64) ([]byte, error) {
-	b, err := readPayload(ctx, r.st, leaf.Segment, index)
-	if err != nil {
-		return nil, err
-	}
-	if h, err := indelible.HashPayload(b); err != nil || h != leaf.Payload {
-		return nil, tampered(segmentName(leaf.Segment), "payload of leaf %d does not match its leaf", index)
-	}
-	return b, nil
+	return beneath(r.st, func(st store.Store) ([]byte, error) {
+		b, err := readPayload(ctx, st, leaf.Segment, index)
+		if err != nil {
+			return nil, err
+		}
+		if h, err := indelible.HashPayload(b); err != nil || h != leaf.Payload {
+			return nil, tampered(segmentName(leaf.Segment), "payload of leaf %d does not match its leaf", index)
+		}
+		return b, nil
+	})
 }
 
 // Entries yields leaves first to end−1 with their payloads, in order.
@@ -121,7 +123,11 @@ func (r *Reader) Entries(ctx context.Context, first, end uint64) iter.Seq2[*Entr
 
 // bundle reads a bundle and proves its leaves.
 func (r *Reader) bundle(ctx context.Context, hashes tlog.HashReader, n uint64, w int) ([]byte, error) {
-	b, err := readTile(ctx, r.st, -1, int64(n), w)
+	return beneath(r.st, func(st store.Store) ([]byte, error) { return provedBundle(ctx, st, hashes, n, w) })
+}
+
+func provedBundle(ctx context.Context, st store.Store, hashes tlog.HashReader, n uint64, w int) ([]byte, error) {
+	b, err := readTile(ctx, st, -1, int64(n), w)
 	if err != nil {
 		return nil, err
 	}

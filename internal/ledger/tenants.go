@@ -136,10 +136,20 @@ func (l *Ledger) Lookup(ctx context.Context, ref indelible.Ref, all bool) (p Pla
 		find = l.window.lookupAll
 	}
 	index, found, err := find(ref)
-	if err != nil || !found || index >= l.Status().Size {
+	if st := l.Status(); err != nil || !found || index >= st.Size || st.StoreErr != nil {
 		return p, nil, false, err
 	}
-	leaf, payload, err := l.earlier(ctx, nil, index)
+	leaf, payload, err := l.earlier(ctx, nil, index, once)
+	if transient(err) {
+		// The caller must not wait for a store that is away. What is in the
+		// log twice the committer finds.
+		l.setStatus(func(s *Status) {
+			if s.StoreErr == nil {
+				s.StoreErr, s.StoreSince = err, l.cfg.Clock()
+			}
+		})
+		return p, nil, false, nil
+	}
 	if err != nil {
 		return p, nil, false, err
 	}

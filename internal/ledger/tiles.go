@@ -41,6 +41,10 @@ func (r *tileReader) ReadEndpoint(ctx context.Context, path string) ([]byte, err
 // readTile reads the first w entries of a tile, from the full tile if the
 // partial one is gone. Level −1 is the bundle.
 func readTile(ctx context.Context, st store.Store, level int, n int64, w int) ([]byte, error) {
+	return beneath(st, func(st store.Store) ([]byte, error) { return readTileFrom(ctx, st, level, n, w) })
+}
+
+func readTileFrom(ctx context.Context, st store.Store, level int, n int64, w int) ([]byte, error) {
 	entry := int64(tlog.HashSize)
 	if level < 0 {
 		entry = 2 + indelible.LeafSize
@@ -64,8 +68,19 @@ func readTile(ctx context.Context, st store.Store, level int, n int64, w int) ([
 // It is for one goroutine.
 func treeReader(ctx context.Context, st store.Store, c *Checkpoint) tlog.HashReader {
 	tree := tlog.Tree{N: int64(c.Size), Hash: tlog.Hash(c.Root)}
-	tiles := &tileReader{st: st}
-	return provedHashes(ctx, tree, tiles, tiles)
+	from := func(st store.Store) tlog.HashReader {
+		tiles := &tileReader{st: st}
+		return provedHashes(ctx, tree, tiles, tiles)
+	}
+	plain := from(st)
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		return beneath(st, func(at store.Store) ([]tlog.Hash, error) {
+			if at == st {
+				return plain.ReadHashes(indexes)
+			}
+			return from(at).ReadHashes(indexes)
+		})
+	})
 }
 
 // provedHashes reads hashes of a tree through r, whose store reads are tiles'.
@@ -86,6 +101,15 @@ func publishedLeaf(ctx context.Context, st store.Store, c *Checkpoint, index uin
 	if index >= c.Size {
 		return nil, nil, fmt.Errorf("no leaf %d in a tree of size %d", index, c.Size)
 	}
+	var proof tlog.RecordProof
+	leaf, err := beneath(st, func(st store.Store) (leaf []byte, err error) {
+		leaf, proof, err = publishedLeafFrom(ctx, st, c, index)
+		return leaf, err
+	})
+	return leaf, proof, err
+}
+
+func publishedLeafFrom(ctx context.Context, st store.Store, c *Checkpoint, index uint64) ([]byte, tlog.RecordProof, error) {
 	n := int64(index / torchwood.TileWidth)
 	w := min(c.Size-uint64(n)*torchwood.TileWidth, torchwood.TileWidth)
 	b, err := readTile(ctx, st, -1, n, int(w))
