@@ -57,6 +57,7 @@ var rooms = map[string]room{
 	// Tests, and what only tests use.
 	"internal/rules":      {},
 	"internal/doctest":    {},
+	"internal/compat":     {},
 	"internal/vectortest": {},
 
 	"cmd/indelible": {
