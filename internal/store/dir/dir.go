@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"indelible/internal/disk"
 	"indelible/internal/store"
@@ -24,7 +25,8 @@ type Store struct {
 	replace *sync.Mutex // one for all Stores of this root in the process
 
 	mu      sync.Mutex
-	durable map[string]bool // directories known to survive a crash
+	durable map[string]bool      // directories known to survive a crash
+	real    map[string]time.Time // directories seen to be no links, and when
 }
 
 var _ store.Store = (*Store)(nil)
@@ -41,7 +43,7 @@ func Open(fsys disk.FS, root string) (*Store, error) {
 	}
 	root = filepath.Clean(root)
 	mu, _ := replacing.LoadOrStore(root, new(sync.Mutex))
-	s := &Store{fsys: fsys, root: root, replace: mu.(*sync.Mutex), durable: make(map[string]bool)}
+	s := &Store{fsys: fsys, root: root, replace: mu.(*sync.Mutex), durable: make(map[string]bool), real: make(map[string]time.Time)}
 	if _, err := fsys.List(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open directory store: %w", classify(err))
 	}

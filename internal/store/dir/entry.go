@@ -50,7 +50,7 @@ func (s *Store) lstat(path string) (kind, error) {
 // would let an object change by a change elsewhere.
 func (s *Store) find(name string) (kind, error) {
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		ok, err := s.isDir(name[:i])
+		ok, err := s.knownDir(name[:i])
 		if err != nil {
 			return kind{}, err
 		}
@@ -66,6 +66,28 @@ func (s *Store) find(name string) (kind, error) {
 		return kind{}, store.ErrNotExist
 	}
 	return k, nil
+}
+
+// knownDir is isDir, remembering for a moment what it found: who reads a whole
+// log asks for the same few directories again and again.
+func (s *Store) knownDir(name string) (bool, error) {
+	now := time.Now()
+	s.mu.Lock()
+	seen, ok := s.real[name]
+	s.mu.Unlock()
+	if ok && now.Sub(seen) < time.Second {
+		return true, nil
+	}
+	ok, err := s.isDir(name)
+	if ok && err == nil {
+		s.mu.Lock()
+		if len(s.real) >= maxDurable {
+			clear(s.real)
+		}
+		s.real[name] = now
+		s.mu.Unlock()
+	}
+	return ok, err
 }
 
 // isDir reports whether real directories lead to and stand under a name.
