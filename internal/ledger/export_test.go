@@ -17,7 +17,6 @@ var (
 	HeadsName      = headsName
 	TileName       = tileName
 	KeptCheckpoint = keptCheckpoint
-	SystemPayload  = systemPayload
 	SignCheckpoint = signCheckpoint
 )
 
