@@ -162,6 +162,17 @@ func TestOneDependencyAPackage(t *testing.T) {
 	}
 }
 
+// TestRoomsAreDescribed: who looks for a package finds it in the picture.
+func TestRoomsAreDescribed(t *testing.T) {
+	text := string(read(t, "docs/architecture.md"))
+	for _, name := range slices.Sorted(maps.Keys(rooms)) {
+		short := strings.TrimPrefix(name, "internal/")
+		if name != "." && name != "client" && !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "`"+short+"`") {
+			t.Errorf("docs/architecture.md does not mention %s", name)
+		}
+	}
+}
+
 // TestNoCircles: the compiler refuses circles between packages, not in the plan.
 func TestNoCircles(t *testing.T) {
 	state := make(map[string]int) // 1: being looked at, 2: done
