@@ -29,8 +29,7 @@ type room struct {
 // parts of the format and count as one, and so do the modules of the AWS SDK.
 // cmd wires everything and may have two.
 var rooms = map[string]room{
-	".":      {nil, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
-	"client": {rooms: []string{"."}},
+	".": {nil, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
 	"internal/disk":            {nil, []string{"golang.org/x/sys"}},
 	"internal/disk/disktest":   {[]string{"internal/disk"}, []string{"github.com/cockroachdb/pebble/v2"}},
@@ -167,7 +166,7 @@ func TestRoomsAreDescribed(t *testing.T) {
 	text := string(read(t, "docs/architecture.md"))
 	for _, name := range slices.Sorted(maps.Keys(rooms)) {
 		short := strings.TrimPrefix(name, "internal/")
-		if name != "." && name != "client" && !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "`"+short+"`") {
+		if name != "." && !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "`"+short+"`") {
 			t.Errorf("docs/architecture.md does not mention %s", name)
 		}
 	}
