@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sort"
@@ -30,17 +31,25 @@ const cachedSegments = 3
 
 func newSegmentCache(st store.Store) *segmentCache { return &segmentCache{st: st} }
 
-func (c *segmentCache) get(ctx context.Context, seq uint64) (*Segment, error) {
+// get returns the segment in slot seq that holds a leaf with its payload. The
+// bytes of the leaf, where they are known, decide whether it is the true one.
+func (c *segmentCache) get(ctx context.Context, seq, index uint64, leaf []byte) (*Segment, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, seg := range c.segs {
-		if seg.Seq == seq {
+		if seg.Seq == seq && seg.holds(index, leaf) == nil {
 			copy(c.segs[1:i+1], c.segs[:i])
 			c.segs[0] = seg
 			return seg, nil
 		}
 	}
-	seg, err := readSegment(ctx, c.st, seq)
+	seg, err := beneath(c.st, func(st store.Store) (*Segment, error) {
+		seg, err := readSegment(ctx, st, seq)
+		if err == nil {
+			err = seg.holds(index, leaf)
+		}
+		return seg, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -48,18 +57,36 @@ func (c *segmentCache) get(ctx context.Context, seq uint64) (*Segment, error) {
 	return seg, nil
 }
 
-// readSegment reads and decodes a whole segment.
-func readSegment(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
-	return beneath(st, func(st store.Store) (*Segment, error) { return readSegmentFrom(ctx, st, seq) })
+// holds checks that leaf number index is in the segment, with its payload.
+func (s *Segment) holds(index uint64, leaf []byte) error {
+	if index < s.OldSize || index >= s.NewSize {
+		return tampered(segmentName(s.Seq), "does not hold leaf %d", index)
+	}
+	i := int(index - s.OldSize)
+	var l indelible.Leaf
+	if err := l.Decode(s.Leaf(i)); err != nil {
+		return damaged(segmentName(s.Seq), err)
+	}
+	if leaf != nil && !bytes.Equal(leaf, s.Leaf(i)) {
+		return tampered(segmentName(s.Seq), "leaf %d is not the one in the tree", index)
+	}
+	if h, err := indelible.HashPayload(s.Payloads[i]); err != nil || h != l.Payload {
+		return tampered(segmentName(s.Seq), "payload of leaf %d does not match its leaf", index)
+	}
+	return nil
 }
 
-func readSegmentFrom(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
+// readSegment reads and decodes a whole segment.
+func readSegment(ctx context.Context, st store.Store, seq uint64) (*Segment, error) {
 	name := segmentName(seq)
 	b, err := readAll(ctx, st, name, MaxSegment)
 	if err != nil {
 		return nil, missing(name, err)
 	}
 	seg, err := DecodeSegment(b)
+	if err == nil && seg.Seq != seq {
+		err = fmt.Errorf("holds segment %d", seg.Seq)
+	}
 	if err != nil {
 		return nil, damaged(name, err)
 	}
@@ -85,14 +112,11 @@ func (l *Ledger) earlier(ctx context.Context, t *txn, index uint64, try attempts
 	}
 	var seg *Segment
 	err = try(ctx, func() (err error) {
-		seg, err = l.reader.get(ctx, seq)
+		seg, err = l.reader.get(ctx, seq, index, nil)
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
-	}
-	if index < seg.OldSize || index >= seg.NewSize {
-		return nil, nil, tampered(segmentName(seq), "does not hold leaf %d", index)
 	}
 	i := int(index - seg.OldSize)
 	return seg.Leaf(i), seg.Payloads[i], nil

@@ -112,6 +112,9 @@ func (d *Draft) Raw(encoded, payload []byte) {
 	d.t.growOpaque(encoded, indelible.LeafHash(encoded))
 }
 
+// Len is the number of leaves in the draft.
+func (d *Draft) Len() int { return len(d.t.payloads) }
+
 // Row is the row of a tenant as the draft has it.
 func (d *Draft) Row(no uint64) indelible.Row { return d.t.row(no) }
 
@@ -148,6 +151,16 @@ func (d *Draft) Put(ctx context.Context) error {
 		return nil
 	}
 	return d.f.Publish(ctx)
+}
+
+// Heads is the newest heads object, as bytes.
+func (f *Forger) Heads() []byte {
+	for i := len(f.objects) - 1; i >= 0; i-- {
+		if _, ok := numberOf(f.objects[i].name, headsPrefix); ok {
+			return f.objects[i].data
+		}
+	}
+	return nil
 }
 
 // Publish writes tiles, heads objects and the checkpoint.

@@ -51,7 +51,7 @@ func loadPublishedFrom(ctx context.Context, st store.Store, c *Checkpoint) (*sta
 	if err := s.loadEdge(ctx, st, c); err != nil {
 		return nil, err
 	}
-	if err := s.loadTable(ctx, st, c.Size); err != nil {
+	if err := s.loadTable(ctx, st, c); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -127,7 +127,8 @@ func bundleHashes(b []byte) ([]indelible.Hash, error) {
 
 // loadTable reads heads objects back to the latest full one and the head of
 // the segment that holds the heads leaf.
-func (s *state) loadTable(ctx context.Context, st store.Store, size uint64) error {
+func (s *state) loadTable(ctx context.Context, st store.Store, c *Checkpoint) error {
+	size := c.Size
 	var chain []*headsObject
 	for at := size; ; {
 		name := headsName(at)
@@ -154,6 +155,13 @@ func (s *state) loadTable(ctx context.Context, st store.Store, size uint64) erro
 	leaf, heads, err := decodeHeadsLeaf(last)
 	if err != nil || last.Index != size-1 {
 		return tampered(name, "its heads leaf is not at the end of the tree: %v", err)
+	}
+	// Rows and keys follow from the heads leaf; that it is in the tree nothing
+	// else would show.
+	if inTree, _, err := publishedLeaf(ctx, st, c, size-1); err != nil {
+		return err
+	} else if !bytes.Equal(inTree, last.Leaf) {
+		return tampered(name, "its heads leaf is not the one in the tree")
 	}
 	for i := len(chain) - 1; i >= 0; i-- {
 		if err := s.takeHeads(chain[i]); err != nil {

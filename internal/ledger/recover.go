@@ -35,12 +35,11 @@ func (l *Ledger) recover(ctx context.Context) error {
 	l.ranges = nil
 	var leaves []byte // replayed
 	first := s.edge.size
+	continues := mark.Size <= first
 	err = s.replay(ctx, l.cfg.Store, func(seg *Segment, objects []object) error {
 		l.pub.add(objects)
 		l.ranges = append(l.ranges, segmentRange{seg.OldSize, seg.NewSize, seg.Seq})
-		if s.edge.size == mark.Size && s.edge.root() != mark.Root {
-			return tampered(segmentName(seg.Seq), "the tree of size %d is not the one we signed", mark.Size)
-		}
+		continues = continues || s.edge.size == mark.Size && s.edge.root() == mark.Root
 		leaves = append(leaves, seg.Leaves...)
 		return nil
 	})
@@ -52,6 +51,9 @@ func (l *Ledger) recover(ctx context.Context) error {
 	}
 	if s.edge.size < mark.Size {
 		return tampered(checkpointName, "the store was rolled back: this directory signed a tree of size %d, the log ends at %d", mark.Size, s.edge.size)
+	}
+	if !continues {
+		return tampered(checkpointName, "the log forked: it does not continue the tree of size %d this directory signed", mark.Size)
 	}
 	if s.logID != l.cfg.LogID {
 		return tampered(segmentName(0), "another log with the same name")
@@ -162,24 +164,23 @@ func (l *Ledger) findMarks(ctx context.Context, s *state) error {
 			oldest = min(oldest, j.OpeningSize)
 		}
 	}
-	size := s.edge.size
-	for seq := s.lastSeq; len(wanted) > 0 && size > oldest; seq-- {
+	// Back along the chain of hashes: what else stands in slots says nothing.
+	// Where the chain is damaged the journals count as not committed.
+	size, hash := s.edge.size, s.last
+	for seq := s.lastSeq; len(wanted) > 0 && size > oldest; {
 		seg, err := readSegmentHead(ctx, l.cfg.Store, seq)
-		var damaged *TamperError
-		switch {
-		case errors.As(err, &damaged): // a void, or damage for verify to name
-		case err != nil:
+		if err != nil && !isTampering(err) {
 			return err
-		default:
-			if _, ok := wanted[seg.Journal]; ok && s.writers[seg.Writer].Key == seg.Writer {
-				s.journals[seg.Journal] = journalMark{seg.JournalPosition, seg.JournalHash}
-				delete(wanted, seg.Journal)
-			}
-			size = seg.OldSize
 		}
-		if seq == 0 {
+		if err != nil || seg.Hash != hash {
 			break
 		}
+		if _, ok := wanted[seg.Journal]; ok {
+			s.journals[seg.Journal] = journalMark{seg.JournalPosition, seg.JournalHash}
+			delete(wanted, seg.Journal)
+		}
+		size, hash = seg.OldSize, seg.Previous
+		seq -= 1 + uint64(len(seg.Voids))
 	}
 	for _, j := range l.journal.Journals() {
 		mark, known := s.journals[j.ID]

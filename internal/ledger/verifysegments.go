@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -247,29 +248,34 @@ func (v *verifier) judge(next *Segment, bad []fetched) (lost bool) {
 		foreign[void.Seq] = true
 	}
 	gone := v.state.seq // the first slot of a gap, when there is one before b
-	for _, b := range append(bad, fetched{seq: next.Seq}) {
+	for i, b := range bad {
 		lost = v.nameMissing(gone, b.seq, foreign) || lost
 		gone = b.seq + 1
-		switch {
-		case b.seq == next.Seq:
-		case foreign[b.seq]:
-			v.passOver([]fetched{b}, next)
-		default:
+		if foreign[b.seq] {
+			v.passOver(bad[i:i+1], next)
+		} else {
 			lost = true
-			v.damaged(b)
+			v.damaged(bad[i:])
 		}
 	}
-	return lost
+	return v.nameMissing(gone, next.Seq, foreign) || lost
 }
 
-// damaged names a slot that held a segment, unless it could not be read.
-func (v *verifier) damaged(b fetched) {
-	what := b.err.Error()
+// damaged names the first of some slots, which held a segment. If it could not
+// be read nothing is said, and little if a later one could not: that may be the
+// segment that passed over it.
+func (v *verifier) damaged(slots []fetched) {
+	b := slots[0]
+	p := Problem{Object: segmentName(b.seq), Segment: &b.seq, What: b.err.Error()}
 	if errors.Is(b.err, store.ErrNotExist) {
-		what = "missing"
+		p.What = "missing"
 	}
-	if !unjudged(b.err) {
-		v.problem(tampering, Problem{Object: segmentName(b.seq), Segment: &b.seq, What: what})
+	switch {
+	case unjudged(b.err):
+	case slices.ContainsFunc(slots, func(f fetched) bool { return unjudged(f.err) }):
+		v.problem(unreadable, p)
+	default:
+		v.problem(tampering, p)
 	}
 }
 
@@ -303,8 +309,8 @@ func (v *verifier) judgeTail(ctx context.Context, bad []fetched) {
 		}
 		return
 	}
-	for _, b := range bad {
-		v.damaged(b)
+	for i := range bad {
+		v.damaged(bad[i:])
 	}
 	if len(bad) == 0 {
 		seq := v.state.seq
