@@ -128,6 +128,18 @@ func ready(tenant, n uint64) []byte {
 	return indelible.AppendPayload(make([]byte, 0, recordSize), &salt, part)
 }
 
+// readyRecord makes record number n of a tenant.
+func readyRecord(k *ledger.TenantKeys, n uint64) ledger.Record {
+	payload := ready(0, n)
+	hash, err := indelible.HashPayload(payload)
+	if err != nil {
+		panic(err) // ready makes well-formed payloads
+	}
+	r := ledger.Record{TenantRef: k.Ref, PayloadHash: hash, Tenant: k.Descriptor, Payload: payload}
+	copy(r.EventRef[:], hash[:])
+	return r
+}
+
 // ledgerAppend has callers append ready records to a new ledger and counts
 // what is durable in the journal; the clock runs until all is in the store.
 func ledgerAppend(ctx context.Context, e *env, callers int, d time.Duration, tenants int, name string) (float64, error) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"os"
 
 	"indelible/internal/datadir"
 	"indelible/internal/ledger"
@@ -37,6 +39,9 @@ func openLedger(ctx context.Context, dir string) (*ledger.Ledger, error) {
 		return nil, err
 	}
 	cfg.Sealer = recorder.Plain
+	if os.Getenv("BENCH_VERBOSE") != "" {
+		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	l, err := ledger.Open(cfg)
 	if err != nil {
 		return nil, err

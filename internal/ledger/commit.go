@@ -163,9 +163,11 @@ var errSlotTaken = errors.New("slot holds a foreign object")
 // transaction that holds what was committed.
 func (l *Ledger) put(ctx context.Context, t *txn, seg *Segment, data []byte) (*txn, error) {
 	name := segmentName(seg.Seq)
+	begun := time.Now()
 	err := l.retry(ctx, func() error {
 		return l.cfg.Store.Create(ctx, name, data, l.lockUntil(l.cfg.Retention))
 	})
+	l.cfg.Log.Debug("segment", "seq", seg.Seq, "leaves", seg.Count(), "bytes", len(data), "took", time.Since(begun), "err", err)
 	if err == nil {
 		return t, nil
 	}

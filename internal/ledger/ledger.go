@@ -281,6 +281,7 @@ func (l *Ledger) Close() error {
 	l.stop()
 	<-l.done
 	l.pub.wait()
+	l.pub.keepLast(l)
 	err := l.window.close()
 	return errors.Join(err, l.closeJournal())
 }

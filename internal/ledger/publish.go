@@ -31,6 +31,9 @@ type publisher struct {
 	partials map[string]struct{} // prefixes of partial tiles that may stand in the store
 	kept     time.Time           // when a checkpoint was last kept
 	keptSize uint64
+
+	signed     []byte // the latest checkpoint published
+	signedSize uint64
 }
 
 func (p *publisher) start(ctx context.Context) {
@@ -97,7 +100,9 @@ func (p *publisher) publish(l *Ledger) {
 	p.mu.Unlock()
 	m := Mark{s.edge.size, s.edge.root()}
 	p.wg.Go(func() {
+		begun := time.Now()
 		err := l.retry(p.ctx, func() error { return p.write(p.ctx, l, full, objects, m) })
+		l.cfg.Log.Debug("publish", "size", m.Size, "objects", len(full)+len(objects), "took", time.Since(begun), "err", err)
 		p.mu.Lock()
 		p.running = false
 		p.mu.Unlock()
@@ -131,10 +136,7 @@ func (s *state) unfinished() map[int]object {
 // write makes one publish durable. It may be called again after a failure:
 // what is there already is compared.
 func (p *publisher) write(ctx context.Context, l *Ledger, full []object, partial map[int]object, m Mark) error {
-	keep := l.lockUntil(permanentRetention)
-	if l.cfg.Retention == 0 {
-		keep = time.Time{}
-	}
+	keep := l.permanently()
 	if err := createAll(ctx, l.cfg.Store, full, keep); err != nil {
 		return err
 	}
@@ -198,13 +200,11 @@ func (p *publisher) replaceCheckpoint(ctx context.Context, l *Ledger, signed []b
 	return fmt.Errorf("%w: the checkpoint was changed by somebody else", store.ErrUnavailable)
 }
 
-// keepCheckpoint makes the locked copy, at most hourly; closing asks for one.
+// keepCheckpoint makes the locked copy, at most hourly and at shutdown.
 func (p *publisher) keepCheckpoint(ctx context.Context, l *Ledger, signed []byte, size uint64, until time.Time) error {
 	now := l.cfg.Clock()
-	l.mu.Lock()
-	urgent := l.draining > 0
-	l.mu.Unlock()
-	if size == p.keptSize || now.Sub(p.kept) < time.Hour && !urgent {
+	p.signed, p.signedSize = signed, size
+	if now.Sub(p.kept) < time.Hour {
 		return nil
 	}
 	err := createAll(ctx, l.cfg.Store, []object{{keptCheckpoint(size), signed}}, until)
@@ -212,4 +212,26 @@ func (p *publisher) keepCheckpoint(ctx context.Context, l *Ledger, signed []byte
 		p.kept, p.keptSize = now, size
 	}
 	return err
+}
+
+// keepLast makes the locked copy of the last checkpoint, at shutdown. It is one
+// more witness of what was signed, so a store that does not answer is no error.
+func (p *publisher) keepLast(l *Ledger) {
+	if p.signedSize == p.keptSize || l.Status().StoreErr != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	p.kept = time.Time{}
+	if err := p.keepCheckpoint(ctx, l, p.signed, p.signedSize, l.permanently()); err != nil {
+		l.cfg.Log.Warn("the last checkpoint was not kept", "err", err)
+	}
+}
+
+// permanently is until when what holds no personal data is locked.
+func (l *Ledger) permanently() time.Time {
+	if l.cfg.Retention == 0 {
+		return time.Time{}
+	}
+	return l.lockUntil(permanentRetention)
 }
