@@ -19,7 +19,8 @@ const root = "../.."
 // documents are those that show commands, and how many are run and compared at
 // least: a document whose blocks are not found must not pass.
 var documents = map[string]struct{ run, compared int }{
-	"README.md": {run: 12, compared: 9},
+	"README.md":          {run: 16, compared: 10},
+	"docs/operations.md": {run: 40, compared: 25},
 }
 
 func TestDocuments(t *testing.T) {
@@ -128,6 +129,12 @@ const patience = 2 * time.Minute
 func (s *session) run(t *testing.T, c command) (output string, err error) {
 	if names, ok := strings.CutPrefix(c.text, "export "); ok {
 		return "", s.export(t, names)
+	}
+	if names, ok := strings.CutPrefix(c.text, "unset "); ok {
+		for name := range strings.FieldsSeq(names) {
+			delete(s.env, name)
+		}
+		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
