@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"indelible"
 	"indelible/internal/datadir"
@@ -62,7 +63,8 @@ func (a *app) report(err error) int {
 	if errors.As(err, &exit) && exit.cause == nil {
 		return code
 	}
-	fmt.Fprintf(a.stderr, "error: %s\n", err)
+	// One line, whatever the error repeats of what came from outside.
+	fmt.Fprintf(a.stderr, "error: %s\n", visible(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	if hint != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", hint)
 	}

@@ -34,6 +34,15 @@ func field(s string) string {
 	return strconv.Quote(s) + cut
 }
 
+// visible is text within a line: what could act on a terminal is escaped.
+func visible(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
 func runeOffset(s string, n int) int {
 	for i := range s {
 		if n == 0 {

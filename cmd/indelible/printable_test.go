@@ -31,6 +31,19 @@ func TestField(t *testing.T) {
 	}
 }
 
+func TestVisible(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`plain "text", ä…`:        `plain "text", ä…`,
+		"\x1b]0;title\a\nhint: x": `\x1b]0;title\a\nhint: x`,
+		"\"\u009b31m\"":           `"\u009b31m"`,
+	} {
+		if got := visible(in); got != want {
+			t.Errorf("visible(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
 // FuzzSafeJSON: the same JSON, and nothing in it that acts on a terminal.
 func FuzzSafeJSON(f *testing.F) {
 	f.Add("plain")

@@ -61,7 +61,8 @@ func describe(p ledger.Problem) string {
 	if p.EventID != "" {
 		s += ", event " + p.EventID
 	}
-	return s + ": " + p.What
+	// Names and ids may come from whoever changed the object.
+	return visible(s + ": " + p.What)
 }
 
 // writeReport writes the evidence of a verification as text and as JSON.
