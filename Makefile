@@ -1,12 +1,19 @@
-# Everything goes through here: `make demo` and `make test` need no set-up.
+# Everything goes through here. `make demo` and `make test` need no set-up but Go;
+# what else is needed they put into .bin.
 
 export CGO_ENABLED := 0
-BIN := $(CURDIR)/.bin
 
-STATICCHECK_VERSION := v0.7.0
-VERSITYGW_VERSION := v1.8.0
+.PHONY: help build demo test test-unit test-race test-bench cross lint bench soak fuzz tools clean
 
-.PHONY: build demo test test-race lint bench soak fuzz cross clean tools
+help:
+	@echo "make demo    what the program does, in a minute; writes ./demo"
+	@echo "make test    all tests, the race detector, and builds for other systems"
+	@echo "make lint    gofmt, go vet, staticcheck, and the rules of the house"
+	@echo "make build   ./indelible"
+	@echo "make bench   benchmarks against limits measured in the same run (BENCH=append,verify)"
+	@echo "make fuzz    every fuzz target for FUZZTIME (30s)"
+	@echo "make soak    long tests and 5 million events; hours"
+	@echo "make clean   what was built, the demo and the tools"
 
 build:
 	go build -o indelible ./cmd/indelible
@@ -14,43 +21,44 @@ build:
 demo:
 	@scripts/demo
 
-# The tests start a real S3 server; `tools` installs it.
-test: $(BIN)/versitygw test-race cross
+test: test-unit test-race test-bench cross
+
+# The tests start a real S3 server.
+test-unit:
+	@scripts/tools versitygw
 	go test ./...
-	cd bench && go test ./...
 
 # The race detector runs where goroutines meet. It needs cgo, alone of all builds.
-test-race: $(BIN)/versitygw
-	CGO_ENABLED=1 go test -race -short ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/...
+RACE := ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/... ./cmd/...
+test-race:
+	@scripts/tools versitygw
+	CGO_ENABLED=1 go test -race -short $(RACE)
 
-lint: $(BIN)/staticcheck
-	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
-	go vet ./...
-	cd bench && go vet ./...
-	$(BIN)/staticcheck ./...
-	go test -run TestImports ./internal/rules
+# bench is a module of its own.
+test-bench:
+	cd bench && go test ./...
+
+cross:
+	@scripts/cross
+
+lint:
+	@scripts/lint
 
 bench:
 	cd bench && go run . $(BENCH)
 
 soak:
+	@scripts/tools versitygw
 	SOAK=1 go test -timeout 6h -run Soak -v ./...
 	cd bench && go run . -soak
 
 FUZZTIME := 30s
 fuzz:
-	scripts/fuzz $(FUZZTIME)
+	@scripts/fuzz $(FUZZTIME)
 
-cross:
-	scripts/cross
-
-tools: $(BIN)/versitygw $(BIN)/staticcheck
-
-$(BIN)/versitygw:
-	GOBIN=$(BIN) go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
-
-$(BIN)/staticcheck:
-	GOBIN=$(BIN) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+tools:
+	@scripts/tools
 
 clean:
-	rm -rf indelible demo .bin
+	rm -rf indelible .bin
+	@if [ -e demo/.made-by-the-demo ]; then rm -rf demo; fi
