@@ -136,15 +136,14 @@ func (l *Ledger) step(ctx context.Context) error {
 			if err := t.txn.closePublish(); err != nil {
 				return err
 			}
-		} else if t.txn.edge.size == l.state.edge.size && !l.barrier && len(groups) > 0 {
+		} else if t.txn.edge.size == l.state.edge.size && !l.barrier {
 			// Nothing but repeats: there is nothing to write.
 			t.txn.abort()
 			return l.finish(t, nil, from, mark)
 		}
 		seg, data := t.txn.seal(&l.cfg.Writer, l.epoch, from, mark)
-		final, err := l.put(ctx, t.txn, seg, data)
+		final, err := l.put(ctx, t, seg, data)
 		if errors.Is(err, errSlotTaken) {
-			l.window.rollback(t.refs)
 			continue // build it again for the next slot
 		}
 		if err != nil {
@@ -161,7 +160,7 @@ var errSlotTaken = errors.New("slot holds a foreign object")
 // put writes the segment to its slot, however often it takes, always the same
 // bytes, and resolves what stands there if it is taken. It returns the
 // transaction that holds what was committed.
-func (l *Ledger) put(ctx context.Context, t *txn, seg *Segment, data []byte) (*txn, error) {
+func (l *Ledger) put(ctx context.Context, b *batch, seg *Segment, data []byte) (*txn, error) {
 	name := segmentName(seg.Seq)
 	begun := time.Now()
 	err := l.retry(ctx, func() error {
@@ -169,12 +168,13 @@ func (l *Ledger) put(ctx context.Context, t *txn, seg *Segment, data []byte) (*t
 	})
 	l.cfg.Log.Debug("segment", "seq", seg.Seq, "leaves", seg.Count(), "bytes", len(data), "took", time.Since(begun), "err", err)
 	if err == nil {
-		return t, nil
+		return b.txn, nil
 	}
-	t.abort()
+	b.txn.abort()
 	if !errors.Is(err, store.ErrExist) {
 		return nil, fmt.Errorf("commit segment %d: %w", seg.Seq, err)
 	}
+		l.window.rollback(b.refs)
 	var found slot
 	err = l.retry(ctx, func() (err error) {
 		found, err = l.state.readSlot(ctx, l.cfg.Store, seg.Seq)
@@ -182,15 +182,24 @@ func (l *Ledger) put(ctx context.Context, t *txn, seg *Segment, data []byte) (*t
 	})
 	switch {
 	case err != nil:
+	if err == nil && found.seg != nil && found.seg.Hash == seg.Hash {
+		return found.txn, nil // our own write, whose reply was lost
+	}
+	l.window.rollback(b.refs)
 		return nil, fmt.Errorf("read back segment %d: %w", seg.Seq, err)
+	case errors.Is(err, store.ErrNotExist):
+		return nil, errSlotTaken // and free again
 	case found.seg == nil:
 		l.cfg.Log.Warn("a foreign object stands in the next slot; passing over it", "object", name, "sha256", found.void.SHA256)
 		l.state.voids = append(l.state.voids, found.void)
 		l.state.seq++
 		return nil, errSlotTaken
-	case found.seg.Hash == seg.Hash:
-		// Our own write whose reply was lost.
-		return found.txn, nil
+	case found.seg.Epoch < l.epoch:
+		// A write from before this process began, on its way until now.
+		if err := l.adopt(found); err != nil {
+			return nil, err
+		}
+		return nil, errSlotTaken
 	}
 	found.txn.abort()
 	return nil, l.fenced(found.seg)
@@ -198,6 +207,20 @@ func (l *Ledger) put(ctx context.Context, t *txn, seg *Segment, data []byte) (*t
 
 func (l *Ledger) lockUntil(d time.Duration) time.Time {
 	if d == 0 {
+// adopt makes a segment the state's last that an earlier process wrote. What
+// it holds of the batch at hand is found there again.
+func (l *Ledger) adopt(found slot) error {
+	seg := found.seg
+	l.stateMu.Lock()
+	l.pub.add(found.txn.commit(seg))
+	l.ranges = append(l.ranges, segmentRange{seg.OldSize, seg.NewSize, seg.Seq})
+	l.stateMu.Unlock()
+	for i := range seg.Count() {
+		l.window.addLeaf(seg.Leaf(i), seg.OldSize+uint64(i))
+	}
+	return l.window.committed(seg.NewSize)
+}
+
 		return time.Time{}
 	}
 	return l.cfg.Clock().Add(d)
