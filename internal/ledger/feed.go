@@ -134,43 +134,6 @@ func (l *Ledger) trim() {
 	}
 }
 
-// maxClockSkew and maxClockJump bound what is believed of the clock. Locks
-// follow it: a clock at 2099 would lock objects until 2100.
-const (
-	maxClockSkew = 5 * time.Minute
-	maxClockJump = time.Hour
-)
-
-// checkClock compares the wall clock with the monotonic one, the store's and
-// the log's last commit.
-func (l *Ledger) checkClock() error {
-	now := l.cfg.Clock()
-	if !l.clockSeen.IsZero() {
-		// Sub uses the monotonic reading where both times have one.
-		passed := now.Sub(l.clockSeen)
-		if jump := now.Round(0).Sub(l.clockSeen.Round(0)) - passed; jump.Abs() > maxClockJump {
-			return fmt.Errorf("%w: it jumped by %s", ErrClock, jump.Round(time.Second))
-		}
-	}
-	l.clockSeen = now
-	if c, ok := l.cfg.Store.(interface{ Skew() (time.Duration, bool) }); ok {
-		if skew, known := c.Skew(); known && skew.Abs() > maxClockSkew {
-			return fmt.Errorf("%w: the store's clock is %s from ours", ErrClock, skew.Round(time.Second))
-		}
-	}
-	if l.state != nil {
-		if ahead := time.UnixMilli(l.state.time).Sub(now); ahead > maxClockJump && !l.cfg.ConfirmClock {
-			return fmt.Errorf("%w: the last commit is %s ahead of it", ErrClock, ahead.Round(time.Second))
-		}
-	}
-	return nil
-}
-
-// commitTime never goes back.
-func (l *Ledger) commitTime() int64 {
-	return max(l.cfg.Clock().UnixMilli(), l.state.time)
-}
-
 // closeJournal ends the journal, and deletes it if all of it is in the store.
 func (l *Ledger) closeJournal() error {
 	for _, j := range l.journal.Journals() {

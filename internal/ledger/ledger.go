@@ -52,6 +52,8 @@ type Ledger struct {
 	err       error // why the committer ended
 	draining  int   // callers that want everything in the store now
 	publishTo uint64
+	controls  []*control    // system leaves that are to be committed
+	signed    []byte        // the published checkpoint
 	changed   chan struct{} // closed and renewed when status or err change
 
 	stateMu sync.RWMutex
@@ -61,6 +63,10 @@ type Ledger struct {
 	// Of the committer alone.
 	epoch       uint64                   // of this process
 	barrier     bool                     // a takeover is not in the log yet
+	stepBack    bool                     // the next segment's time may be earlier than the last one's
+
+	confirmedSkew time.Duration // what the store's clock may be off
+
 	descriptors map[indelible.Ref][]byte // of tenants, known to carry the right salt
 	clockSeen   time.Time
 

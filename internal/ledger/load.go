@@ -237,6 +237,9 @@ func (s *state) takeKeys() error {
 		if err := t.checkSystem(&leaf, k.Payload, &Segment{}); err != nil {
 			return err
 		}
+		if s.logKey != t.logKey && k.Index > 0 {
+			s.oldKeys = append(s.oldKeys, s.logKey)
+		}
 		s.logKey, s.logID = t.logKey, t.logID
 		for _, w := range t.writers {
 			s.writers[w.Key] = w

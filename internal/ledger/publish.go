@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"strings"
@@ -99,9 +100,15 @@ func (p *publisher) publish(l *Ledger) {
 	p.last = l.cfg.Clock()
 	p.mu.Unlock()
 	m := Mark{s.edge.size, s.edge.root()}
+	keys, err := s.signers(l.cfg.LogKeys)
+	if err != nil {
+		// Which is found out before the first commit.
+		l.fail(err)
+		return
+	}
 	p.wg.Go(func() {
 		begun := time.Now()
-		err := l.retry(p.ctx, func() error { return p.write(p.ctx, l, full, objects, m) })
+		err := l.retry(p.ctx, func() error { return p.write(p.ctx, l, full, objects, m, keys) })
 		l.cfg.Log.Debug("publish", "size", m.Size, "objects", len(full)+len(objects), "took", time.Since(begun), "err", err)
 		p.mu.Lock()
 		p.running = false
@@ -135,7 +142,7 @@ func (s *state) unfinished() map[int]object {
 
 // write makes one publish durable. It may be called again after a failure:
 // what is there already is compared.
-func (p *publisher) write(ctx context.Context, l *Ledger, full []object, partial map[int]object, m Mark) error {
+func (p *publisher) write(ctx context.Context, l *Ledger, full []object, partial map[int]object, m Mark, keys []ed25519.PrivateKey) error {
 	keep := l.permanently()
 	if err := createAll(ctx, l.cfg.Store, full, keep); err != nil {
 		return err
@@ -152,13 +159,14 @@ func (p *publisher) write(ctx context.Context, l *Ledger, full []object, partial
 	if err := WriteMark(l.cfg.FS, l.cfg.Dir, m); err != nil {
 		return err
 	}
-	signed, err := signCheckpoint(l.cfg.Origin, m.Size, m.Root, l.cfg.LogKeys)
+	signed, err := signCheckpoint(l.cfg.Origin, m.Size, m.Root, keys)
 	if err != nil {
 		return err
 	}
 	if err := p.replaceCheckpoint(ctx, l, signed, m.Size); err != nil {
 		return err
 	}
+	l.setSigned(signed)
 	for _, o := range changed {
 		prefix, _, _ := strings.Cut(o.name, ".p/")
 		p.partials[prefix+".p/"] = struct{}{}
@@ -188,11 +196,7 @@ func (p *publisher) replaceCheckpoint(ctx context.Context, l *Ledger, signed []b
 	if bytes.Equal(o.Data, signed) {
 		return nil
 	}
-	vkey, kerr := indelible.FormatVerifierKey(l.cfg.Origin, publicKey(l.cfg.LogKeys[0]))
-	if kerr != nil {
-		return kerr
-	}
-	if c, oerr := OpenCheckpoint(o.Data, vkey); oerr == nil && c.Size >= size {
+	if c, oerr := openWithAny(o.Data, l.cfg.Origin, l.cfg.LogKeys); oerr == nil && c.Size >= size {
 		return fmt.Errorf("%w: the checkpoint is of a tree of size %d, ours of %d", ErrOtherWriter, c.Size, size)
 	}
 	// Older, or not a checkpoint of ours: put ours in its place, next time round.

@@ -61,6 +61,15 @@ func (l *Ledger) recover(ctx context.Context) error {
 	if err := l.checkWriter(s); err != nil {
 		return err
 	}
+	if _, err := s.signers(l.cfg.LogKeys); err != nil {
+		return err
+	}
+	if c != nil {
+		l.setSigned(c.Signed)
+	}
+	if err := l.settleClock(s); err != nil {
+		return err
+	}
 	if err := l.fillWindow(ctx, first, leaves); err != nil {
 		return err
 	}
@@ -89,16 +98,7 @@ func (l *Ledger) loadState(ctx context.Context) (*state, *Checkpoint, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the checkpoint: %w", err)
 	}
-	var c *Checkpoint
-	for _, key := range l.cfg.LogKeys {
-		vkey, kerr := indelible.FormatVerifierKey(l.cfg.Origin, publicKey(key))
-		if kerr != nil {
-			return nil, nil, kerr
-		}
-		if c, err = OpenCheckpoint(signed, vkey); err == nil {
-			break
-		}
-	}
+	c, err := openWithAny(signed, l.cfg.Origin, l.cfg.LogKeys)
 	if err != nil {
 		return nil, nil, tampered(checkpointName, "%v", err)
 	}
