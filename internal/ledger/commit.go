@@ -97,8 +97,6 @@ func (l *Ledger) nextStep(now, lastCommit time.Time) time.Duration {
 	l.mu.Unlock()
 	publish := l.pub.due(l, now)
 	switch {
-	case l.stepBack, len(l.waitingControls()) > 0:
-		return 0
 	case pending >= segmentTarget, urgent && (pending > 0 || unpublished && l.pub.idle()):
 		return 0
 	case pending > 0 && waiting:
@@ -125,7 +123,7 @@ func (l *Ledger) step(ctx context.Context) error {
 	l.mu.Unlock()
 	now := l.cfg.Clock()
 	closing := l.pub.idle() && (urgent && !l.moreThan(groups) || l.pub.due(l, now) <= 0)
-	if len(groups) == 0 && !l.owed() && l.Status().Published == l.state.edge.size && l.pub.daily(now) > 0 {
+	if len(groups) == 0 && !l.barrier && l.Status().Published == l.state.edge.size && l.pub.daily(now) > 0 {
 		return nil // there is nothing to publish
 	}
 	for {
@@ -174,23 +172,23 @@ func (l *Ledger) put(ctx context.Context, b *batch, seg *Segment, data []byte) (
 	}
 	b.txn.abort()
 	if !errors.Is(err, store.ErrExist) {
+		l.window.rollback(b.refs)
 		return nil, fmt.Errorf("commit segment %d: %w", seg.Seq, err)
 	}
-		l.window.rollback(b.refs)
 	var found slot
 	err = l.retry(ctx, func() (err error) {
 		found, err = l.state.readSlot(ctx, l.cfg.Store, seg.Seq)
 		return err
 	})
-	switch {
-	case err != nil:
 	if err == nil && found.seg != nil && found.seg.Hash == seg.Hash {
 		return found.txn, nil // our own write, whose reply was lost
 	}
 	l.window.rollback(b.refs)
-		return nil, fmt.Errorf("read back segment %d: %w", seg.Seq, err)
+	switch {
 	case errors.Is(err, store.ErrNotExist):
 		return nil, errSlotTaken // and free again
+	case err != nil:
+		return nil, fmt.Errorf("read back segment %d: %w", seg.Seq, err)
 	case found.seg == nil:
 		l.cfg.Log.Warn("a foreign object stands in the next slot; passing over it", "object", name, "sha256", found.void.SHA256)
 		l.state.voids = append(l.state.voids, found.void)
@@ -207,8 +205,6 @@ func (l *Ledger) put(ctx context.Context, b *batch, seg *Segment, data []byte) (
 	return nil, l.fenced(found.seg)
 }
 
-func (l *Ledger) lockUntil(d time.Duration) time.Time {
-	if d == 0 {
 // adopt makes a segment the state's last that an earlier process wrote. What
 // it holds of the batch at hand is found there again.
 func (l *Ledger) adopt(found slot) error {
@@ -223,6 +219,8 @@ func (l *Ledger) adopt(found slot) error {
 	return l.window.committed(seg.NewSize)
 }
 
+func (l *Ledger) lockUntil(d time.Duration) time.Time {
+	if d == 0 {
 		return time.Time{}
 	}
 	return l.cfg.Clock().Add(d)
@@ -248,11 +246,9 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 		l.barrier = false
 		l.unfence()
 	}
-	l.stepBack = l.stepBack && seg == nil
 	l.journal.Grown(size)
 	l.trim()
 	l.deliver(b)
-	l.answerControls(b.controls)
 	l.setStatus(func(s *Status) {
 		s.Size, s.LastSegment = size, l.state.lastSeq
 		s.Pending = l.pendingBytes()
@@ -286,16 +282,17 @@ type batch struct {
 	groups []journal.Group
 	placed []Placed // one for every record
 	refs   []indelible.Ref
-
-	controls []*control
 }
 
 // build puts a batch on top of the state: order, numbers, duplicates.
 func (l *Ledger) build(ctx context.Context, groups []journal.Group) (*batch, error) {
 	s := l.state
 	b := &batch{txn: s.begin(s.seq, l.commitTime()), groups: groups}
-	if err := l.addControls(b); err != nil {
-		return nil, err
+	if _, known := s.writers[l.cfg.Writer.Endorsed.Key]; !known {
+		err := b.txn.addSystem(indelible.KindWriterKey, indelible.WriterKey{Origin: l.cfg.Origin, LogID: s.logID, Writer: l.cfg.Writer.Endorsed})
+		if err != nil {
+			return nil, err
+		}
 	}
 	for _, g := range groups {
 		for i := range g.Records {
