@@ -90,7 +90,9 @@ func TestAddSystemAway(t *testing.T) {
 	st.SetDown(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- p.ledger.AddSystem(ctx, indelible.KindInterference, indelible.Interference{Object: "x"}) }()
+	go func() {
+		ended <- p.ledger.AddSystem(ctx, indelible.KindInterference, indelible.Interference{Object: "x"})
+	}()
 	for p.ledger.Status().StoreErr == nil {
 		if err := p.ledger.Err(); err != nil {
 			t.Fatal(err)

@@ -61,9 +61,9 @@ type Ledger struct {
 	ranges  []segmentRange
 
 	// Of the committer alone.
-	epoch       uint64                   // of this process
-	barrier     bool                     // a takeover is not in the log yet
-	stepBack    bool                     // the next segment's time may be earlier than the last one's
+	epoch    uint64 // of this process
+	barrier  bool   // a takeover is not in the log yet
+	stepBack bool   // the next segment's time may be earlier than the last one's
 
 	confirmedSkew time.Duration // what the store's clock may be off
 
