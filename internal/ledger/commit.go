@@ -97,6 +97,8 @@ func (l *Ledger) nextStep(now, lastCommit time.Time) time.Duration {
 	l.mu.Unlock()
 	publish := l.pub.due(l, now)
 	switch {
+	case l.stepBack, len(l.waitingControls()) > 0:
+		return 0
 	case pending >= segmentTarget, urgent && (pending > 0 || unpublished && l.pub.idle()):
 		return 0
 	case pending > 0 && waiting:
@@ -123,7 +125,7 @@ func (l *Ledger) step(ctx context.Context) error {
 	l.mu.Unlock()
 	now := l.cfg.Clock()
 	closing := l.pub.idle() && (urgent && !l.moreThan(groups) || l.pub.due(l, now) <= 0)
-	if len(groups) == 0 && !l.barrier && l.Status().Published == l.state.edge.size && l.pub.daily(now) > 0 {
+	if len(groups) == 0 && !l.owed() && l.Status().Published == l.state.edge.size && l.pub.daily(now) > 0 {
 		return nil // there is nothing to publish
 	}
 	for {
@@ -246,9 +248,11 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 		l.barrier = false
 		l.unfence()
 	}
+	l.stepBack = l.stepBack && seg == nil
 	l.journal.Grown(size)
 	l.trim()
 	l.deliver(b)
+	l.answerControls(b.controls)
 	l.setStatus(func(s *Status) {
 		s.Size, s.LastSegment = size, l.state.lastSeq
 		s.Pending = l.pendingBytes()
@@ -282,17 +286,16 @@ type batch struct {
 	groups []journal.Group
 	placed []Placed // one for every record
 	refs   []indelible.Ref
+
+	controls []*control
 }
 
 // build puts a batch on top of the state: order, numbers, duplicates.
 func (l *Ledger) build(ctx context.Context, groups []journal.Group) (*batch, error) {
 	s := l.state
 	b := &batch{txn: s.begin(s.seq, l.commitTime()), groups: groups}
-	if _, known := s.writers[l.cfg.Writer.Endorsed.Key]; !known {
-		err := b.txn.addSystem(indelible.KindWriterKey, indelible.WriterKey{Origin: l.cfg.Origin, LogID: s.logID, Writer: l.cfg.Writer.Endorsed})
-		if err != nil {
-			return nil, err
-		}
+	if err := l.addControls(b); err != nil {
+		return nil, err
 	}
 	for _, g := range groups {
 		for i := range g.Records {
