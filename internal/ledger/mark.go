@@ -38,6 +38,9 @@ func readMark(fsys disk.FS, dir string) (Mark, error) {
 	return m, nil
 }
 
+// ReadMark reads the largest tree a data directory signed.
+func ReadMark(fsys disk.FS, dir string) (Mark, error) { return readMark(fsys, dir) }
+
 // WriteMark records the largest tree signed; Create and an attached directory
 // begin with one.
 func WriteMark(fsys disk.FS, dir string, m Mark) error {

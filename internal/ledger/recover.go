@@ -16,11 +16,11 @@ import (
 // recover replays the log to its end, checks that this directory may write,
 // and finds out what of the journal is committed already.
 func (l *Ledger) recover(ctx context.Context) error {
-	s, c, err := l.loadState(ctx)
+	mark, err := readMark(l.cfg.FS, l.cfg.Dir)
 	if err != nil {
 		return err
 	}
-	mark, err := readMark(l.cfg.FS, l.cfg.Dir)
+	s, c, err := l.loadState(ctx)
 	if err != nil {
 		return err
 	}
@@ -29,34 +29,16 @@ func (l *Ledger) recover(ctx context.Context) error {
 		published = c.Size
 		l.pub.load(s, c)
 	}
-	if err := l.checkMark(ctx, s, c, mark); err != nil {
-		return err
-	}
 	l.ranges = nil
 	var leaves []byte // replayed
 	first := s.edge.size
-	continues := mark.Size <= first
-	err = s.replay(ctx, l.cfg.Store, func(seg *Segment, objects []object) error {
+	err = l.replayFrom(ctx, s, c, mark, func(seg *Segment, objects []object) {
 		l.pub.add(objects)
 		l.ranges = append(l.ranges, segmentRange{seg.OldSize, seg.NewSize, seg.Seq})
-		continues = continues || s.edge.size == mark.Size && s.edge.root() == mark.Root
 		leaves = append(leaves, seg.Leaves...)
-		return nil
 	})
 	if err != nil {
 		return err
-	}
-	if s.edge.size == 0 {
-		return tampered(segmentName(0), "missing: the store holds no log")
-	}
-	if s.edge.size < mark.Size {
-		return tampered(checkpointName, "the store was rolled back: this directory signed a tree of size %d, the log ends at %d", mark.Size, s.edge.size)
-	}
-	if !continues {
-		return tampered(checkpointName, "the log forked: it does not continue the tree of size %d this directory signed", mark.Size)
-	}
-	if s.logID != l.cfg.LogID {
-		return tampered(segmentName(0), "another log with the same name")
 	}
 	if err := l.checkWriter(s); err != nil {
 		return err
@@ -85,6 +67,33 @@ func (l *Ledger) recover(ctx context.Context) error {
 		st.Size, st.Published, st.LastSegment = s.edge.size, published, s.lastSeq
 		st.Pending = l.pendingBytes()
 	})
+	return nil
+}
+
+// replayFrom replays what follows the published state, and checks that the log
+// continues the largest tree this directory signed.
+func (l *Ledger) replayFrom(ctx context.Context, s *state, c *Checkpoint, mark Mark, each func(*Segment, []object)) error {
+	if err := l.checkMark(ctx, s, c, mark); err != nil {
+		return err
+	}
+	continues := mark.Size <= s.edge.size
+	err := s.replay(ctx, l.cfg.Store, func(seg *Segment, objects []object) error {
+		continues = continues || s.edge.size == mark.Size && s.edge.root() == mark.Root
+		each(seg, objects)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case s.edge.size == 0:
+		return tampered(segmentName(0), "missing: the store holds no log")
+	case s.edge.size < mark.Size:
+		return tampered(checkpointName, "the store was rolled back: this directory signed a tree of size %d, the log ends at %d", mark.Size, s.edge.size)
+	case !continues:
+		return tampered(checkpointName, "the log forked: it does not continue the tree of size %d this directory signed", mark.Size)
+	case s.logID != l.cfg.LogID:
+		return tampered(segmentName(0), "another log with the same name")
+	}
 	return nil
 }
 

@@ -65,6 +65,16 @@ func (l *Ledger) SignedBy(key indelible.PublicKey) bool {
 	return err == nil
 }
 
+// LogKey is the log's current key, as the log itself says, once it was replayed.
+func (l *Ledger) LogKey() (key indelible.PublicKey, ok bool) {
+	l.stateMu.RLock()
+	defer l.stateMu.RUnlock()
+	if l.state == nil {
+		return key, false
+	}
+	return l.state.logKey, true
+}
+
 func (l *Ledger) setSigned(signed []byte) {
 	l.mu.Lock()
 	l.signed = signed
