@@ -293,12 +293,12 @@ func TestTakenNames(t *testing.T) {
 			at := func(n uint64) []string { // what a publish at size+n writes
 				n += size
 				return []string{
-					ledger.HeadsName(n), ledger.KeptCheckpoint(n),
+					ledger.HeadsName(n),
 					ledger.TileName(0, int64(n/256), int(n%256)), ledger.TileName(-1, int64(n/256), int(n%256)),
 				}
 			}
 			names := slices.Concat(at(101), at(202), []string{"tile/0/000", "tile/entries/000", "tile/1/000.p/1"})
-			never := at(77) // no publish ends there
+			never := append(at(77), ledger.KeptCheckpoint(size+77)) // no publish ends there
 			for _, name := range append(names, never...) {
 				mem.set(name, []byte("taken"))
 			}
