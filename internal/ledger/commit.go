@@ -97,7 +97,7 @@ func (l *Ledger) nextStep(now, lastCommit time.Time) time.Duration {
 	l.mu.Unlock()
 	publish := l.pub.due(l, now)
 	switch {
-	case l.stepBack, len(l.waitingControls()) > 0:
+	case l.owed():
 		return 0
 	case pending >= segmentTarget, urgent && (pending > 0 || unpublished && l.pub.idle()):
 		return 0
@@ -144,6 +144,7 @@ func (l *Ledger) step(ctx context.Context) error {
 			return l.finish(t, nil, from, mark)
 		}
 		seg, data := t.txn.seal(&l.cfg.Writer, l.epoch, from, mark)
+		l.readAhead(from, mark)
 		final, err := l.put(ctx, t, seg, data)
 		if errors.Is(err, errSlotTaken) {
 			continue // build it again for the next slot

@@ -32,24 +32,72 @@ func (l *Ledger) nextBatch() (from indelible.ID, groups []journal.Group, err err
 			continue
 		}
 		from = indelible.ID(j.ID)
-		target := segmentTarget
-		if j.Length-at > 2*segmentTarget {
-			target = segmentBacklog
+		if ready := l.takeAhead(from, at); ready != nil {
+			return from, ready, nil
 		}
-		for size := 0; at < j.Length; {
-			g, err := l.journal.ReadGroup(j.ID, at)
-			if err != nil {
-				return from, nil, fmt.Errorf("read the journal: %w", err)
-			}
-			n := int(g.End - g.Offset)
-			if len(groups) > 0 && size+n > target {
-				break
-			}
-			groups, size, at = append(groups, g), size+n, g.End
-		}
-		return from, groups, nil
+		groups, err := l.readGroups(j, at)
+		return from, groups, err
 	}
 	return from, nil, nil
+}
+
+// readGroups reads groups of a journal for one segment, at least one.
+func (l *Ledger) readGroups(j journal.Info, at uint64) (groups []journal.Group, err error) {
+	target := segmentTarget
+	if j.Length-at > 2*segmentTarget {
+		target = segmentBacklog
+	}
+	for size := 0; at < j.Length; {
+		g, err := l.journal.ReadGroup(j.ID, at)
+		if err != nil {
+			return nil, fmt.Errorf("read the journal: %w", err)
+		}
+		n := int(g.End - g.Offset)
+		if len(groups) > 0 && size+n > target {
+			break
+		}
+		groups, size, at = append(groups, g), size+n, g.End
+	}
+	return groups, nil
+}
+
+// ahead is the next batch, read while the one before it is on its way to the store.
+type ahead struct {
+	from   indelible.ID
+	at     uint64
+	groups chan []journal.Group // nil if reading failed: it is read again
+}
+
+// readAhead begins to read what follows a mark, if there is a segment's worth.
+func (l *Ledger) readAhead(from indelible.ID, mark journalMark) {
+	for _, j := range l.journal.Journals() {
+		if j.ID != from || j.Length < mark.position+segmentTarget {
+			continue
+		}
+		a := &ahead{from, mark.position, make(chan []journal.Group, 1)}
+		l.ahead = a
+		go func() {
+			groups, err := l.readGroups(j, a.at)
+			if err != nil {
+				groups = nil
+			}
+			a.groups <- groups
+		}()
+	}
+}
+
+// takeAhead returns what was read ahead, if it is what follows.
+func (l *Ledger) takeAhead(from indelible.ID, at uint64) []journal.Group {
+	a := l.ahead
+	l.ahead = nil
+	if a == nil {
+		return nil
+	}
+	groups := <-a.groups
+	if a.from != from || a.at != at {
+		return nil
+	}
+	return groups
 }
 
 // committed is the offset in a journal up to which it is in the store.

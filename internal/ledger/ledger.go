@@ -67,6 +67,7 @@ type Ledger struct {
 
 	confirmedSkew time.Duration // what the store's clock may be off
 
+	ahead       *ahead                   // the next batch, being read
 	descriptors map[indelible.Ref][]byte // of tenants, known to carry the right salt
 	clockSeen   time.Time
 
