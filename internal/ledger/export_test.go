@@ -41,6 +41,15 @@ func Region(data []byte, at int) (leaf int, payload bool) {
 	return -1, false
 }
 
+// ReencodeHeads decodes a heads object and encodes it again.
+func ReencodeHeads(b []byte) ([]byte, error) {
+	h, err := decodeHeadsObject(b)
+	if err != nil {
+		return nil, err
+	}
+	return h.encode(), nil
+}
+
 // Forger makes segments as somebody who holds the keys can, right or wrong.
 type Forger struct {
 	cfg Config

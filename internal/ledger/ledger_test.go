@@ -52,7 +52,7 @@ const publishEvery = 10 * time.Minute
 
 // world is a log: its keys, its store and its time.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	store  store.Store
 	clock  *clock
 	origin string
@@ -75,12 +75,12 @@ func publicKey(key ed25519.PrivateKey) (p indelible.PublicKey) {
 }
 
 // newWorld makes a log in an empty store, written by data directory 1.
-func newWorld(t *testing.T, st store.Store) (*world, *directory) {
+func newWorld(t testing.TB, st store.Store) (*world, *directory) {
 	t.Helper()
 	return newWorldOn(t, st, disktest.New())
 }
 
-func newWorldOn(t *testing.T, st store.Store, fsys disk.FS) (*world, *directory) {
+func newWorldOn(t testing.TB, st store.Store, fsys disk.FS) (*world, *directory) {
 	t.Helper()
 	w := &world{t: t, store: st, clock: newClock(), origin: "indelible.invalid/test", logKey: keys[0]}
 	copy(w.logID[:], "log id of a test")
@@ -132,7 +132,7 @@ func (d *directory) config() ledger.Config {
 // writer is a process that has a data directory open.
 type writer struct {
 	d        *directory
-	t        *testing.T
+	t        testing.TB
 	ledger   *ledger.Ledger
 	recorder *recorder.Recorder
 	closed   bool

@@ -58,7 +58,7 @@ func TestMoveSegments(t *testing.T) {
 }
 
 // forgedSegment continues a log with the key of somebody who has none of its own.
-func (f *fixture) forgedSegment(t *testing.T, mem *memory, seq uint64) []byte {
+func (f *fixture) forgedSegment(t testing.TB, mem *memory, seq uint64) []byte {
 	t.Helper()
 	cfg := f.d.config()
 	cfg.Store = mem
