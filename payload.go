@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 )
 
 const (
@@ -174,8 +173,6 @@ func (p *Payload) Hash() Hash {
 	return sha256.Sum256(buf)
 }
 
-var payloadBuffers = sync.Pool{New: func() any { return new([1024]byte) }}
-
 // HashPayload computes the payload hash from the encoding. It checks no more
 // than it needs; DecodePayload says whether the payload is well formed.
 func HashPayload(b []byte) (Hash, error) {
@@ -189,9 +186,8 @@ func HashPayload(b []byte) (Hash, error) {
 	}
 	header, rest := b[4:4+n], b[4+n:]
 	count := int(header[6])
-	scratch := payloadBuffers.Get().(*[1024]byte)
-	defer payloadBuffers.Put(scratch)
-	buf := append(scratch[:0], formatVersion)
+	var room [256]byte
+	buf := append(room[:0], formatVersion)
 	buf = append(buf, b[:4+n]...)
 	at := header[40:]
 	for range count {

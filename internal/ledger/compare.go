@@ -271,7 +271,13 @@ func (v *verifier) checkIdentities(seg *Segment, tenants []tenantCheck) {
 			continue
 		}
 		what := ""
-		tenantID, eventID, err := v.opt.Opener.EventIdentity(seg.Payloads[i])
+		var tenantID, eventID []byte
+		var err error
+		if tenant.key == nil {
+			tenantID, err = v.opt.Opener.EventTenant(seg.Payloads[i])
+		} else {
+			tenantID, eventID, err = v.opt.Opener.EventIdentity(seg.Payloads[i])
+		}
 		switch {
 		case err != nil:
 			what = "payload is not an event: " + err.Error()
@@ -283,7 +289,7 @@ func (v *verifier) checkIdentities(seg *Segment, tenants []tenantCheck) {
 			continue
 		}
 		index := seg.OldSize + uint64(i)
-		v.problem(tampering, Problem{Object: segmentName(seg.Seq), Segment: &seg.Seq, Index: &index, EventID: string(eventID), What: what})
+		v.problem(tampering, Problem{Object: segmentName(seg.Seq), Segment: &seg.Seq, Index: &index, EventID: v.eventID(seg.Payloads[i]), What: what})
 	}
 }
 

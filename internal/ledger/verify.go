@@ -34,6 +34,8 @@ type Opener interface {
 	OpenTenant(payload []byte) (indelible.Tenant, error)
 	// EventIdentity reads an event's tenant and id; they may be slices of payload.
 	EventIdentity(payload []byte) (tenantID, eventID []byte, err error)
+	// EventTenant reads the tenant alone.
+	EventTenant(payload []byte) ([]byte, error)
 }
 
 // verifier is one verification under way.

@@ -99,6 +99,16 @@ func (plain) EventIdentity(payload []byte) (tenantID, eventID []byte, err error)
 	return tenantID, eventID, err
 }
 
+// EventTenant reads an event's tenant out of its payload, as a slice of it.
+func (plain) EventTenant(payload []byte) ([]byte, error) {
+	var room [2][]byte
+	parts, err := indelible.PlainParts(payload, room[:0])
+	if err != nil {
+		return nil, err
+	}
+	return stringMember(parts[0], "/tenant_id")
+}
+
 // EventID reads an event's id out of its payload.
 func (p plain) EventID(payload []byte) (string, error) {
 	_, id, err := p.EventIdentity(payload)
