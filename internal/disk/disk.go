@@ -15,6 +15,10 @@ type FS interface {
 	Create(name string) (File, error)
 	// Open opens a file for reading.
 	Open(name string) (File, error)
+	// OpenOver opens a file there is for reading and for writing over what is
+	// in it, from its beginning on. A crash before the next Sync leaves the old
+	// bytes, the new ones, or some of each.
+	OpenOver(name string) (File, error)
 	// Link gives the file oldname a second name, failing with fs.ErrExist if newname is taken.
 	Link(oldname, newname string) error
 	// Rename moves oldname over newname.
@@ -33,8 +37,10 @@ type File interface {
 	io.Writer
 	io.ReaderAt
 	io.Closer
-	// Sync makes what was written durable. After an error the state of the
-	// file is unknown and it must not be written again.
+	// Sync makes what was written durable, and the size; other things the file
+	// system knows about the file, such as its times, may be lost in a crash.
+	// After an error the state of the file is unknown and it must not be
+	// written again.
 	Sync() error
 	Size() (int64, error)
 }

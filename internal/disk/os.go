@@ -28,6 +28,8 @@ func (osFS) Create(name string) (File, error) {
 
 func (osFS) Open(name string) (File, error) { return open(name, os.O_RDONLY) }
 
+func (osFS) OpenOver(name string) (File, error) { return open(name, os.O_RDWR) }
+
 func open(name string, flag int) (File, error) {
 	f, err := os.OpenFile(name, flag, 0o600)
 	if err != nil {

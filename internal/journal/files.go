@@ -23,11 +23,14 @@ const suffix = ".journal"
 type file struct {
 	Info
 	name string // path
-	disk int64  // its size on disk
+	disk int64  // its size on disk, with what is free at its end
 
 	w    disk.File      // of the live one, for the writer
 	hash indelible.Hash // running hash, for the writer
 }
+
+// used is what counts against the limit.
+func (f *file) used() int64 { return int64(f.Length + f.TornBytes) }
 
 // end closes the live file.
 func (f *file) end() error {
@@ -59,6 +62,9 @@ func parseFileName(name string) (counter uint64, id indelible.ID, err error) {
 func (j *Journal) load() error {
 	entries, err := j.fsys.List(j.dir)
 	if err != nil {
+		return err
+	}
+	if err := j.loadSpares(entries); err != nil {
 		return err
 	}
 	for _, e := range entries {
@@ -96,15 +102,18 @@ func (j *Journal) loadFile(name string, counter uint64, id indelible.ID) error {
 	if size <= fileHeaderSize {
 		return j.fsys.Remove(name)
 	}
+	if s.unused {
+		return j.drop(name, int64(size))
+	}
 	f := &file{name: name, disk: int64(size), Info: Info{
 		ID: id, Counter: counter, Directory: s.header.directory, OpeningSize: s.header.size, Created: s.header.created,
-		First: fileHeaderSize, Length: s.length, TornBytes: s.torn, Damage: s.damage,
+		First: fileHeaderSize, Length: s.length, TornBytes: s.torn, OldBytes: s.old, Damage: s.damage,
 	}}
 	if len(s.damage) > 0 && s.damage[0].Offset == 0 {
 		f.First = 0 // so that a reader meets the damage
 	}
 	j.files = append(j.files, f)
-	j.stored += f.disk
+	j.stored += f.used()
 	return nil
 }
 
@@ -145,30 +154,20 @@ func (j *Journal) begin() (*file, error) {
 	f.First, f.Length, f.Live = fileHeaderSize, fileHeaderSize, true
 	f.name = path.Join(j.dir, fileName(f.Counter, f.ID))
 
-	w, err := j.fsys.Create(f.name)
-	if err != nil {
-		return nil, err
-	}
 	header := h.encode()
-	if _, err = w.Write(header); err == nil {
-		err = w.Sync()
-	}
-	if err == nil {
-		err = j.fsys.SyncDir(j.dir)
-	}
+	w, size, err := j.place(f.name, header)
 	if err != nil {
-		w.Close()
 		return nil, err
 	}
-	f.w, f.hash, f.disk = w, sha256.Sum256(header), fileHeaderSize
+	f.w, f.hash, f.disk = w, sha256.Sum256(header), size
 	j.mu.Lock()
 	j.files = append(j.files, f)
-	j.stored += f.disk
+	j.stored += f.used()
 	j.mu.Unlock()
 	return f, nil
 }
 
-// Trim deletes a journal that is in the store entirely. The live one cannot be
+// Trim gives up a journal that is in the store entirely. The live one cannot be
 // trimmed; see Retire.
 func (j *Journal) Trim(id indelible.ID) error {
 	j.mu.Lock()
@@ -187,7 +186,7 @@ func (j *Journal) Trim(id indelible.ID) error {
 	return j.remove(f)
 }
 
-// Retire ends the live journal and deletes it, if it ends at the committed
+// Retire ends the live journal and gives it up, if it ends at the committed
 // offset and nothing is on its way to it; the next Append begins another. It
 // reports whether it did.
 func (j *Journal) Retire(id indelible.ID, committed uint64) (bool, error) {
@@ -207,7 +206,7 @@ func (j *Journal) Retire(id indelible.ID, committed uint64) (bool, error) {
 	return true, j.remove(f)
 }
 
-// remove deletes a file that is not live. Should a crash bring it back, the
+// remove gives up a file that is not live. Should a crash bring it back, the
 // segments in the store tell again that it was committed.
 func (j *Journal) remove(f *file) error {
 	j.readMu.Lock()
@@ -215,16 +214,12 @@ func (j *Journal) remove(f *file) error {
 	if j.reader.id == f.ID {
 		j.reader.close()
 	}
-	err := j.fsys.Remove(f.name)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = j.fsys.SyncDir(j.dir)
-	}
-	if err != nil {
+	if err := j.drop(f.name, f.disk); err != nil {
 		return fmt.Errorf("trim journal %s: %w", f.ID, err)
 	}
 	j.mu.Lock()
 	j.files = slices.DeleteFunc(j.files, func(g *file) bool { return g == f })
-	j.stored -= f.disk
+	j.stored -= f.used()
 	j.mu.Unlock()
 	return nil
 }

@@ -41,8 +41,11 @@ type Options struct {
 
 	FileBytes     int64 // a file that has grown beyond is not continued; 64 MiB
 	InFlightBytes int64 // records not yet durable; beyond, callers wait; 64 MiB
-	MaxBytes      int64 // on disk; beyond, callers are refused; 10 GiB
-	GroupBytes    int   // of one group's records, at most 4 MiB, the default
+	// MaxBytes bounds the records on disk; beyond, callers are refused; 10 GiB.
+	// Room kept for later records does not count: at most two spare files, and
+	// what is not used yet of the live one, each of FileBytes and one group.
+	MaxBytes   int64
+	GroupBytes int // of one group's records, at most 4 MiB, the default
 }
 
 func (o Options) withDefaults() Options {
@@ -67,6 +70,7 @@ type Info struct {
 	Length      uint64       // up to the end of the last durable group
 	Live        bool         // it may grow
 	TornBytes   uint64       // behind Length, of a write that a crash cut short
+	OldBytes    uint64       // behind these, of the journal that had the file before; they mean nothing
 	Damage      []Damage
 }
 
@@ -86,7 +90,9 @@ type Journal struct {
 	writing  bool
 	closing  bool
 	err      error         // broken, or at last ErrClosed
-	stored   int64         // bytes in the files
+	stored   int64         // bytes in the files, without what is free in them
+	spares   []string      // paths of files to be used again
+	nspares  uint64        // number of the newest spare
 	promised int64         // bytes of admitted records that are not in stored
 	flight   flight        // bounds the bytes in memory
 	grown    chan struct{} // closed when a group has become durable; nil when nobody waits

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,9 @@ func (e *DamageError) Error() string {
 type scan struct {
 	header fileHeader // zero but for the id where the header is damaged
 	length uint64     // up to the end of the last intact group
-	torn   uint64     // bytes behind it
+	torn   uint64     // bytes behind it, of a group of this journal that is not whole
+	old    uint64     // bytes behind that, which mean nothing
+	unused bool       // no group of this journal was ever in the file
 	damage []Damage
 }
 
@@ -57,7 +60,7 @@ func scanFile(r io.ReaderAt, id indelible.ID, size uint64, each func(*unit) erro
 		return c.scan, err
 	}
 	c.length = c.pos
-	complete := false
+	complete := uint64(0)
 	for c.pos < size {
 		var u unit
 		if what == "" {
@@ -106,38 +109,83 @@ func (c *scanner) readHeader() (what string, err error) {
 	}
 }
 
-// next reads the unit at pos, or says what is wrong there and whether it is a
-// complete unit nevertheless.
-func (c *scanner) next() (u unit, what string, complete bool, err error) {
+// next reads the unit at pos, or says what is wrong there and where it ends if
+// it is a complete unit nevertheless.
+func (c *scanner) next() (u unit, what string, complete uint64, err error) {
 	u, err = readUnit(c.r, c.id, c.pos, c.size, &c.buf)
 	var bad badBytes
 	switch {
 	case errors.As(err, &bad):
-		return u, string(bad), false, nil
+		return u, string(bad), 0, nil
 	case err != nil:
-		return u, "", false, err
+		return u, "", 0, err
 	case c.linked && u.prev != c.prev:
-		return u, "group does not follow the one before it", true, nil
+		return u, "group does not follow the one before it", u.end, nil
 	}
-	return u, "", false, nil
+	return u, "", 0, nil
 }
 
 // resume finds the next intact unit behind bad bytes at pos. If there is none,
-// what is left is a torn tail, unless no power cut could have left it: a
-// complete unit that does not follow, or a file with a broken header and more
-// than a header in it.
-func (c *scanner) resume(what string, complete bool) (u unit, found bool, err error) {
+// what is left is the tail, unless no power cut could have left it: a complete
+// unit that does not follow, or a broken header in a file with more than that.
+func (c *scanner) resume(what string, complete uint64) (u unit, found bool, err error) {
 	u, found, err = findUnit(c.r, c.id, c.pos+1, c.size, &c.buf)
 	switch {
 	case err != nil:
 		return u, false, err
 	case found:
 		c.damage = append(c.damage, Damage{c.pos, u.offset - c.pos, what})
-	case complete || c.pos == 0 && c.size > fileHeaderSize:
+	case complete > 0:
+		c.damage = append(c.damage, Damage{c.pos, complete - c.pos, what})
+		c.pos, c.length = complete, complete
+		err = c.tail()
+	case c.pos == 0 && c.size > fileHeaderSize:
 		c.damage = append(c.damage, Damage{c.pos, c.size - c.pos, what})
 		c.length = c.size
 	default:
-		c.torn = c.size - c.pos
+		err = c.tail()
 	}
-	return u, found, nil
+	return u, found, err
+}
+
+// tail says what stands behind the last group, at pos: a write that was cut
+// short, or what an older journal left in a file that was used again. The two
+// can lie in each other's blocks, so this is a description and no more; nothing
+// of it is read.
+func (c *scanner) tail() error {
+	rest := c.size - c.pos
+	b := make([]byte, min(rest, groupHeaderSize))
+	if err := readFull(c.r, b, c.pos); err != nil {
+		return err
+	}
+	if c.pos < fileHeaderSize || c.looksOurs(b) {
+		c.torn = uint64(len(b))
+		if len(b) == groupHeaderSize {
+			if n := binary.BigEndian.Uint32(b[32:]); n <= maxBody {
+				c.torn = min(rest, groupHeaderSize+uint64(n))
+			}
+		}
+	}
+	c.old = rest - c.torn
+	// The first group of any journal stands here; ours would stand over it.
+	g, err := decodeGroupHeader(b)
+	c.unused = err == nil && c.pos == fileHeaderSize && g.offset == c.pos && g.id != c.id
+	return nil
+}
+
+// looksOurs is whether b could be the broken header of a group of this journal
+// at pos: of the bytes such a header begins with, at least three quarters are
+// there. The header of another journal's group in the same place has half.
+func (c *scanner) looksOurs(b []byte) bool {
+	want := append(indelible.AppendPrefix(nil, groupMagic), 0, 0)
+	want = append(want, c.id[:]...)
+	want = binary.BigEndian.AppendUint64(want, c.pos)
+	want = want[:min(len(want), len(b))]
+	same := 0
+	for i := range want {
+		if want[i] == b[i] {
+			same++
+		}
+	}
+	return same*4 >= len(want)*3
 }

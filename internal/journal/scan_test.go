@@ -371,8 +371,8 @@ func FuzzScan(f *testing.F) {
 			}
 			return
 		}
-		if s.length+s.torn != uint64(len(data)) {
-			t.Fatalf("%d bytes and %d torn of %d", s.length, s.torn, len(data))
+		if s.length+s.torn+s.old != uint64(len(data)) {
+			t.Fatalf("%d bytes, %d torn and %d old of %d", s.length, s.torn, s.old, len(data))
 		}
 		last := uint64(0)
 		for _, d := range s.damage {

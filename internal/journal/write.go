@@ -130,7 +130,7 @@ func (j *Journal) store(live *file, b *batch) (*file, error) {
 	live.hash = hash
 	j.mu.Lock()
 	live.Length = sealed.End
-	live.disk = int64(sealed.End)
+	live.disk = max(live.disk, int64(sealed.End))
 	j.stored += int64(len(b.buf))
 	j.mu.Unlock()
 	return live, nil

@@ -120,6 +120,20 @@ func (m *Mem) Open(name string) (disk.File, error) {
 	return &file{File: f, mem: m, name: name}, nil
 }
 
+func (m *Mem) OpenOver(name string) (disk.File, error) {
+	m.names.Lock()
+	defer m.names.Unlock()
+	// The memory file system would make a file that is not there.
+	if _, err := m.mem.Stat(name); err != nil {
+		return nil, err
+	}
+	f, err := m.mem.OpenReadWrite(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, err
+	}
+	return &file{File: f, mem: m, name: name}, nil
+}
+
 func (m *Mem) Link(oldname, newname string) error {
 	m.names.Lock()
 	defer m.names.Unlock()

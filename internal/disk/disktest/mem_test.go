@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -100,6 +101,7 @@ func TestErrors(t *testing.T) {
 		"rename": m.Rename("none", "y"),
 		"remove": m.Remove("none"),
 		"list":   second(m.List("none")),
+		"over":   second(m.OpenOver("none")),
 		"sync":   m.SyncDir("none"),
 	} {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -173,5 +175,53 @@ func TestFullDisk(t *testing.T) {
 	m.FailWrites(0, nil)
 	if _, err := io.WriteString(f, "four"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Bytes written over others are lost or kept block by block, as those behind
+// the end are: the old ones come back.
+func TestCrashBringsOldBytesBack(t *testing.T) {
+	const block = 4096
+	m := New()
+	write(t, m, "x", strings.Repeat("o", 4*block), true)
+	if err := m.SyncDir("/"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := m.OpenOver("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	over := func(n int) {
+		if _, err := io.WriteString(f, strings.Repeat("n", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content := func(rng *rand.Rand) string {
+		got, err := disk.ReadFile(m.Crash(rng), "x", 10*block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(got)
+	}
+	over(block)
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	over(2 * block)
+	if got, want := content(nil), strings.Repeat("n", block)+strings.Repeat("o", 3*block); got != want {
+		t.Error("unsynced bytes survived, synced ones did not, or the size is another")
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	seen := map[string]bool{}
+	for range 200 {
+		got := content(rng)
+		seen[got[block:block+1]+got[2*block:2*block+1]] = true
+		if got[:block] != strings.Repeat("n", block) || got[3*block:] != strings.Repeat("o", block) {
+			t.Fatal("a crash changed what was synced or not written")
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("of two blocks these were seen after crashes: %v", seen)
 	}
 }
