@@ -97,6 +97,8 @@ func classify(err error) (code int, hint string) {
 		return exitUnverified, "a newer version of this program is needed to read it"
 	case errors.Is(err, ledger.ErrWrongKey):
 		return exitWrongKey, "use the log.vkey that was handed out when the log began"
+	case errors.Is(err, ledger.ErrRotated):
+		return exitFailure, "restore a newer backup with `indelible keys restore`, or attach this machine again with one"
 	case errors.Is(err, ledger.ErrClock):
 		return exitFailure, "set the clock right; `indelible doctor --confirm-clock` accepts it as it is"
 	}

@@ -13,12 +13,16 @@ func (a *app) initCommand() *cobra.Command {
 	var opt struct {
 		origin, lock, retention, prefix, checksum string
 		createBucket, noEncryption, plaintext     bool
+		attach                                    attachOptions
 	}
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make a new ledger in a directory, or in S3 when S3_AUDIT_BUCKET is set",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opt.attach.address != "" {
+				return a.attach(cmd.Context(), opt.attach)
+			}
 			return a.init(cmd, opt.origin, opt.lock, opt.retention, opt.prefix, opt.checksum, opt.createBucket, opt.plaintext)
 		},
 	}
@@ -31,6 +35,11 @@ func (a *app) initCommand() *cobra.Command {
 	f.BoolVar(&opt.createBucket, "create-bucket", false, "make the bucket, with Object Lock")
 	f.BoolVar(&opt.noEncryption, "no-encryption", false, "records lie readable in the store (the only way in this version)")
 	f.BoolVar(&opt.plaintext, "plaintext-compliance", false, "allow compliance locks on records that are not encrypted: nobody can erase them before their time")
+	f.StringVar(&opt.attach.address, "attach", "", "continue the log at s3://bucket/prefix on this machine; the options below go with it")
+	f.StringVar(&opt.attach.backup, "backup", "", "attach: backup of the log's keys")
+	f.StringVar(&opt.attach.identity, "identity", "", "attach: age identity file that opens the backup")
+	f.StringVar(&opt.attach.trusted, "trusted", "", "attach: checkpoint known to be good, which the log must continue")
+	f.BoolVar(&opt.attach.expiredOK, "expired-ok", false, "attach: use the backup although its life has ended")
 	return cmd
 }
 

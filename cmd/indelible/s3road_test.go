@@ -248,3 +248,12 @@ func segmentNames(t *testing.T, server *s3test.Server, bucket string) (names []s
 
 // patience bounds what may take long, so that a test that hangs says where.
 const patience = 60 * time.Second
+
+func copyObject(t *testing.T, server *s3test.Server, from, to, key string) {
+	t.Helper()
+	source := from + "/" + key
+	_, err := server.Client().CopyObject(t.Context(), &awss3.CopyObjectInput{Bucket: &to, Key: &key, CopySource: &source})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

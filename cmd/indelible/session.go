@@ -48,7 +48,11 @@ func (a *app) openForWriting(ctx context.Context, d *datadir.Directory, opt writ
 // openLocked opens the ledger under a lock, which it releases if it fails, and
 // takes events from other processes from then on.
 func (a *app) openLocked(d *datadir.Directory, lock *datadir.Lock, opt writeOptions) (*session, error) {
-	cfg, err := d.LedgerConfig()
+	err := d.DropExpiredKey()
+	var cfg ledger.Config
+	if err == nil {
+		cfg, err = d.LedgerConfig()
+	}
 	if err != nil {
 		lock.Release()
 		return nil, err
@@ -111,7 +115,7 @@ func (s *session) Close() error {
 	if s.others != nil {
 		err = s.others.Close(s.dir.Path)
 	}
-	return errors.Join(err, s.ledger.Close(), s.lock.Release())
+	return errors.Join(err, s.ledger.Close(), s.finishRotation(), s.lock.Release())
 }
 
 // publishGenesis publishes a log that was just made, so that it can be verified.

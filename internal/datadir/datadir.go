@@ -49,6 +49,9 @@ func Open(ctx context.Context, path string, env Env) (*Directory, error) {
 	return &Directory{Path: path, Config: c, Store: st}, nil
 }
 
+// JournalPath is where the journal lies.
+func (d *Directory) JournalPath() string { return filepath.Join(d.Path, "journal") }
+
 // VerifierKey reads log.vkey: one line, the public key of the log.
 func (d *Directory) VerifierKey() (string, error) {
 	return ReadVerifierKey(filepath.Join(d.Path, vkeyName))
@@ -169,11 +172,7 @@ func (d *Directory) save(k *Keys, m ledger.Mark) error {
 	if err := ledger.WriteMark(disk.OS, d.Path, m); err != nil {
 		return err
 	}
-	vkey, err := indelible.FormatVerifierKey(d.Config.Origin, publicKey(k.Log[0]))
-	if err != nil {
-		return err
-	}
-	return disk.WriteFile(disk.OS, filepath.Join(d.Path, vkeyName), []byte(vkey+"\n"))
+	return d.saveVerifierKey(publicKey(k.Log[0]))
 }
 
 func (d *Directory) saveConfig() error {

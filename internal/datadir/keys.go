@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"indelible"
 	"indelible/internal/disk"
@@ -16,7 +17,7 @@ import (
 // Keys are the secrets of a data directory. The log key and the id-key belong
 // to the log and are backed up; the writer key belongs to the directory.
 type Keys struct {
-	Log      []ed25519.PrivateKey // the current one first, then the one before while a rotation overlaps
+	Log      []ed25519.PrivateKey // the current one first, then the one before, then the next, where there is one
 	ID       [32]byte
 	Writer   ed25519.PrivateKey
 	Endorsed indelible.Writer
@@ -24,9 +25,14 @@ type Keys struct {
 
 // keyFile is the JSON form of a key on disk, format version first.
 type keyFile struct {
-	Version int    `json:"version"`
-	Kind    string `json:"kind"`
-	Key     []byte `json:"key"` // base64
+	Version int       `json:"version"`
+	Kind    string    `json:"kind"`
+	Key     []byte    `json:"key"` // base64
+	Created time.Time `json:"created,omitzero"`
+	// Until is when a log key that was rotated away signs no more; Overlap is
+	// how long the one before will sign beside a key that comes next.
+	Until   time.Time `json:"until,omitzero"`
+	Overlap Duration  `json:"overlap,omitzero"`
 	// Endorsement is the log key's word for a writer key.
 	Endorsement *indelible.Writer `json:"endorsement,omitempty"`
 }
@@ -34,6 +40,7 @@ type keyFile struct {
 const (
 	logKeyName      = "log.key"
 	previousKeyName = "log-previous.key"
+	nextKeyName     = "log-next.key"
 	idKeyName       = "id.key"
 	writerKeyName   = "writer.key"
 )
@@ -42,6 +49,9 @@ func keyPath(dir, name string) string { return filepath.Join(dir, "keys", name) 
 
 func writeKey(dir, name string, f keyFile) error {
 	f.Version = 1
+	if f.Created.IsZero() {
+		f.Created = time.Now().UTC().Truncate(time.Second)
+	}
 	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return err
@@ -104,26 +114,28 @@ func (k *Keys) save(dir string) error {
 	if err := writeKey(dir, logKeyName, keyFile{Kind: "log key", Key: k.Log[0].Seed()}); err != nil {
 		return err
 	}
-	if len(k.Log) > 1 {
-		if err := writeKey(dir, previousKeyName, keyFile{Kind: "log key", Key: k.Log[1].Seed()}); err != nil {
-			return err
-		}
-	}
 	if err := writeKey(dir, idKeyName, keyFile{Kind: "id key", Key: k.ID[:]}); err != nil {
 		return err
 	}
+	return k.saveWriter(dir)
+}
+
+func (k *Keys) saveWriter(dir string) error {
 	return writeKey(dir, writerKeyName, keyFile{Kind: "writer key", Key: k.Writer.Seed(), Endorsement: &k.Endorsed})
 }
 
 func loadKeys(dir string, c *Config) (*Keys, error) {
 	k := &Keys{}
-	for _, name := range []string{logKeyName, previousKeyName} {
+	for _, name := range []string{logKeyName, previousKeyName, nextKeyName} {
 		f, err := readKey(dir, name, "log key", ed25519.SeedSize)
-		if os.IsNotExist(err) && name == previousKeyName {
+		if os.IsNotExist(err) && name != logKeyName {
 			continue
 		}
 		if err != nil {
 			return nil, err
+		}
+		if !f.Until.IsZero() && !time.Now().Before(f.Until) {
+			continue
 		}
 		k.Log = append(k.Log, ed25519.NewKeyFromSeed(f.Key))
 	}

@@ -2,9 +2,26 @@ package ledger
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
 
 	"indelible"
+	"indelible/internal/disk"
 )
+
+// PermanentRetention is how long what holds no personal data is locked.
+const PermanentRetention = permanentRetention
+
+// FencedBy says who went on in the place of a data directory, as far as that
+// directory knows; empty if nobody did.
+func FencedBy(fsys disk.FS, dir string) (string, error) {
+	text, err := disk.ReadFile(fsys, filepath.Join(dir, "journal", fencedFile), 1<<10)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(text), err
+}
 
 // Survey is how a log stands, as a writer finds it.
 type Survey struct {

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"indelible"
+	"indelible/internal/datadir"
+)
+
+func (a *app) keysCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "List, back up, restore and rotate the keys of a log",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.keysListCommand(), a.keysBackupCommand(), a.keysRestoreCommand(), a.keysRotateCommand())
+	return cmd
+}
+
+func (a *app) keysListCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Show which keys are here, and how old they are; never a key itself",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return a.keysList(asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
+}
+
+func (a *app) keysList(asJSON bool) error {
+	if _, err := datadir.LoadConfig(a.dir); err != nil {
+		return err
+	}
+	infos, err := datadir.ListKeys(a.dir)
+	if err != nil {
+		return failf(exitFailure, "`indelible keys restore` brings back what was lost", "keys: %w", err)
+	}
+	if asJSON {
+		b, err := json.MarshalIndent(infos, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "%s\n", b)
+		return nil
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "KIND\tID\tAGE\tFILE\tNOTE")
+	for _, k := range infos {
+		note := k.Note
+		if !k.Until.IsZero() {
+			note += " until " + k.Until.Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.Kind, k.ID, howOld(k.Created), k.File, note)
+	}
+	return w.Flush()
+}
+
+// howOld says it in the unit that matters.
+func howOld(created time.Time) string {
+	d := time.Since(created)
+	switch {
+	case d < time.Minute:
+		return "new"
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+func (a *app) keysRotateCommand() *cobra.Command {
+	var overlap string
+	cmd := &cobra.Command{
+		Use:   "rotate-signer",
+		Short: "Give the log a new key",
+		Long: `Give the log a new key. The hand-over is recorded in the log, signed by the
+old and the new key, and log.vkey becomes the new one. While --overlap lasts
+checkpoints carry both signatures, so that those who verify can change over.
+A rotation that was interrupted is finished.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.rotateSigner(cmd.Context(), overlap) },
+	}
+	cmd.Flags().StringVar(&overlap, "overlap", "30d", "how long the old key signs beside the new one")
+	return cmd
+}
+
+func (a *app) rotateSigner(ctx context.Context, overlap string) error {
+	both, err := datadir.ParseDuration(overlap)
+	if err != nil {
+		return usagef("write a number of days such as 30d, or hours such as 36h", "--overlap: %s", err)
+	}
+	d, err := datadir.Open(ctx, a.dir, a.env)
+	if err != nil {
+		return err
+	}
+	wait, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	lock, err := datadir.WaitLock(wait, d.Path)
+	if err != nil {
+		return err
+	}
+	current, next, err := d.NextLogKey(both)
+	if err != nil {
+		lock.Release()
+		return err
+	}
+	s, err := a.openLocked(d, lock, writeOptions{})
+	if err != nil {
+		return err
+	}
+	rotation, err := indelible.Rotate(current, next, d.Config.Origin, d.Config.LogID)
+	if err == nil {
+		err = s.rotate(ctx, rotation)
+	}
+	if err = errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	if _, pending, err := d.PendingLogKey(); err != nil || pending {
+		return errors.Join(err, failf(exitFailure, "run `indelible keys rotate-signer` again once the store answers", "the rotation has begun and is not finished"))
+	}
+	vkey, err := d.VerifierKey()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "the log has a new key; hand it to whoever verifies this log\n")
+	if both > 0 {
+		fmt.Fprintf(a.stderr, "the old one signs beside it until %s\n", time.Now().Add(time.Duration(both)).UTC().Format(time.DateOnly))
+	}
+	fmt.Fprintf(a.stderr, "make a new backup with `indelible keys backup`: the last one holds the old key\n")
+	fmt.Fprintln(a.stdout, vkey)
+	return nil
+}
+
+// rotate puts the hand-over into the log, unless it is there, and publishes it.
+func (s *session) rotate(ctx context.Context, rotation indelible.LogKey) error {
+	ready, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	if err := s.ledger.Ready(ready); err != nil {
+		if st := s.ledger.Status(); st.StoreErr != nil && ctx.Err() == nil {
+			return fmt.Errorf("the store does not answer: %w", st.StoreErr)
+		}
+		return err
+	}
+	_, next, err := indelible.ParseVerifierKey(rotation.NewKey)
+	if err != nil {
+		return err
+	}
+	if key, _ := s.ledger.LogKey(); key != next {
+		if err := s.ledger.AddSystem(ready, indelible.KindLogKey, rotation); err != nil {
+			return fmt.Errorf("hand over to the new key: %w", err)
+		}
+	}
+	return s.settle(ctx)
+}
+
+// finishRotation makes a new log key this directory's, once a checkpoint is
+// signed by it: in the process that rotated, or in the next one that writes
+// where that one was cut short.
+func (s *session) finishRotation() error {
+	next, pending, err := s.dir.PendingLogKey()
+	if err != nil || !pending || !s.ledger.SignedBy(next) {
+		return err
+	}
+	return s.dir.FinishRotation()
+}
+
+// readFileFlag reads a file named on the command line.
+func readFileFlag(flag, name string) ([]byte, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usagef("name a file that can be read", "%s: %s", flag, err)
+	}
+	return b, nil
+}
