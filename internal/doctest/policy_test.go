@@ -17,7 +17,7 @@ func TestPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bucket, err := s3.BucketPolicy("acme-audit", "audit-logs", 3660)
+	bucket, err := s3.BucketPolicy("acme-audit", "audit-logs", 3651)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,7 @@ var rooms = map[string]room{
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3"},
 		[]string{"github.com/goccy/go-yaml", "golang.org/x/mod"},
 	},
+	"internal/backup": {nil, []string{"filippo.io/age"}},
 	// Events from other processes on this machine, to the one that writes.
 	"internal/handover": {[]string{".", "internal/ledger", "internal/recorder"}, nil},
 
@@ -61,7 +62,7 @@ var rooms = map[string]room{
 
 	"cmd/indelible": {
 		[]string{
-			".", "internal/datadir", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger",
+			".", "internal/backup", "internal/datadir", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger",
 			"internal/recorder", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},
@@ -70,6 +71,7 @@ var rooms = map[string]room{
 
 // forTests are the modules that test files may import besides.
 var forTests = []string{
+	"filippo.io/age",
 	"github.com/google/go-cmp",
 	"github.com/gowebpki/jcs",
 	"github.com/rogpeppe/go-internal",
