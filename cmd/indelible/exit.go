@@ -8,6 +8,7 @@ import (
 
 	"indelible"
 	"indelible/internal/datadir"
+	"indelible/internal/journal"
 	"indelible/internal/ledger"
 )
 
@@ -76,6 +77,7 @@ func classify(err error) (code int, hint string) {
 	var exit *exitError
 	var usage *datadir.UsageError
 	var tamper *ledger.TamperError
+	var damage *journal.DamageError
 	switch {
 	case errors.As(err, &exit):
 		return exit.code, exit.hint
@@ -97,6 +99,8 @@ func classify(err error) (code int, hint string) {
 		return exitUnverified, "a newer version of this program is needed to read it"
 	case errors.Is(err, ledger.ErrWrongKey):
 		return exitWrongKey, "use the log.vkey that was handed out when the log began"
+	case errors.As(err, &damage):
+		return exitFailure, "run `indelible doctor --journal`: it sets the damaged bytes aside, names them, and lets the rest go on to the store"
 	case errors.Is(err, ledger.ErrRotated):
 		return exitFailure, "restore a newer backup with `indelible keys restore`, or attach this machine again with one"
 	case errors.Is(err, ledger.ErrClock):
