@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
+	"path"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"indelible"
 	"indelible/internal/disk"
+	"indelible/internal/disk/disktest"
 )
 
 const benchPayload = 1 << 10
@@ -251,5 +254,41 @@ func BenchmarkSerial(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkScanTail is what a spare of full size costs at Open that was hardly
+// written over.
+func BenchmarkScanTail(b *testing.B) {
+	m := disktest.New()
+	opts := testOptions()
+	j, err := Open(m, "journal", opts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	many := testRecords(0, 300)
+	for i := range many {
+		many[i].Payload = bytes.Repeat([]byte(`{"/action":"start"}`), 30)
+	}
+	for len(j.Journals()) < 2 {
+		if _, err := j.Append(b.Context(), many); err != nil {
+			b.Fatal(err)
+		}
+	}
+	info := j.Journals()[0]
+	if err := j.Close(); err != nil {
+		b.Fatal(err)
+	}
+	old, err := disk.ReadFile(m, path.Join("journal", fileName(info.Counter, info.ID)), 1<<30)
+	if err != nil {
+		b.Fatal(err)
+	}
+	data := over(old, buildFile(testRecords(0, 1)))
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		s, err := scanFile(bytes.NewReader(data), testID, uint64(len(data)), nil)
+		if err != nil || s.old == 0 || s.damage != nil {
+			b.Fatalf("%+v, %v", s, err)
+		}
 	}
 }
