@@ -1,7 +1,11 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -170,6 +174,25 @@ func (f *Forger) Heads() []byte {
 		}
 	}
 	return nil
+}
+
+// PutExtended is Put for a segment with an extension field in its header.
+func (d *Draft) PutExtended(ctx context.Context, field []byte, key ed25519.PrivateKey) error {
+	seg, data := d.t.seal(&d.f.cfg.Writer, d.f.s.epoch, indelible.ID{}, journalMark{})
+	n := seg.headerSize()
+	end := n + len(seg.Leaves)
+	b := append(bytes.Clone(data[:n-2]), byte(len(field)>>8), byte(len(field)))
+	b = append(append(b, field...), seg.Leaves...)
+	binary.BigEndian.PutUint32(b[8:], uint32(n+len(field)))
+	copy(b[48:], key.Public().(ed25519.PublicKey))
+	seg.Hash = sha256.Sum256(b)
+	b = append(append(b, seg.Hash[:]...), ed25519.Sign(key, indelible.SegmentMessage(seg.Hash))...)
+	b = append(b, data[end+segmentFooter:]...)
+	d.f.objects = append(d.f.objects, d.t.commit(seg)...)
+	if err := d.f.cfg.Store.Create(ctx, segmentName(seg.Seq), b, time.Time{}); err != nil || !d.t.heads {
+		return err
+	}
+	return d.f.Publish(ctx)
 }
 
 // Publish writes tiles, heads objects and the checkpoint.

@@ -237,3 +237,43 @@ func TestUnknownKinds(t *testing.T) {
 		}
 	}
 }
+
+// TestExtensionFields: unknown fields in a segment's header are passed over,
+// unless they are critical. Who cannot sign cannot stop anybody with one.
+func TestExtensionFields(t *testing.T) {
+	t.Parallel()
+	plain, critical := []byte{0, 7, 0, 3, 'x', 'y', 'z'}, []byte{0x80, 7, 0, 0}
+	for _, field := range [][]byte{plain, critical} {
+		o := newOperator(t)
+		d := o.Begin()
+		o.event(d, 4)
+		if err := d.Heads(nil).PutExtended(t.Context(), field, keys[1]); err != nil {
+			t.Fatal(err)
+		}
+		result := ledger.ResultOK
+		if field[0] != 0 {
+			result = ledger.ResultUnverified
+		}
+		r := o.verify()
+		want(t, r, result)
+		if (result == ledger.ResultOK) != (len(r.Problems) == 0) {
+			t.Error(describe(r))
+		}
+		name := ledger.SegmentName(o.Next() - 1)
+		changed := bytes.Clone(o.mem.get(name))
+		changed[len(changed)/2] ^= 1
+		o.mem.set(name, changed)
+		want(t, o.verify(), ledger.ResultTampered)
+	}
+	o := newOperator(t)
+	d := o.Begin()
+	o.event(d, 9)
+	if err := d.PutExtended(t.Context(), critical, keys[7]); err != nil {
+		t.Fatal(err)
+	}
+	p := o.d.open().ready()
+	p.commit(event("acme", 3))
+	p.publish().close()
+	want(t, o.verify(), ledger.ResultOK)
+	o.wantRecorded(events("acme", 0, 4), events("bolt", 0, 3))
+}

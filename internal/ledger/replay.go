@@ -39,7 +39,7 @@ func (s *state) readSlot(ctx context.Context, st store.Store, seq uint64) (slot,
 			return slot{}, err
 		}
 		seg, err := DecodeSegment(o.Data)
-		if errors.Is(err, indelible.ErrNewerFormat) || errors.Is(err, indelible.ErrCriticalField) {
+		if errors.Is(err, indelible.ErrNewerFormat) || errors.Is(err, indelible.ErrCriticalField) && s.mayWrite(seg) {
 			return slot{}, fmt.Errorf("%s: %w", name, err)
 		}
 		if err == nil {
@@ -79,6 +79,12 @@ func sumOf(ctx context.Context, st store.Store, name, version string, o store.Ob
 		at += int64(len(more.Data))
 	}
 	return indelible.Hash(d.Sum(nil)), nil
+}
+
+// mayWrite reports whether a segment is by a writer of the log.
+func (s *state) mayWrite(seg *Segment) bool {
+	_, known := s.writers[seg.Writer]
+	return known && seg.LogID == s.logID
 }
 
 // replay takes all segments from slot s.seq on. each is called for every one
@@ -142,7 +148,7 @@ func (s *state) checkBeyondGap(ctx context.Context, st store.Store, seq uint64) 
 	if err != nil {
 		return err
 	}
-	if _, ours := s.writers[seg.Writer]; ours && seg.LogID == s.logID && seg.Seq == seq {
+	if s.mayWrite(seg) && seg.Seq == seq {
 		return tampered(segmentName(s.seq), "missing, though %s is there", segmentName(seq))
 	}
 	return nil

@@ -112,12 +112,13 @@ var errSegmentShort = errors.New("segment: cut short")
 
 // DecodeSegment parses a segment and checks its hash and signature against the
 // writer key it names, its leaves' form and its lengths. It does not check who
-// that writer is, where the segment stands, or the payloads.
+// that writer is, where the segment stands, or the payloads. With
+// ErrCriticalField, which is found last, the segment comes without payloads.
 // Leaves and payloads are slices of b.
 func DecodeSegment(b []byte) (*Segment, error) {
 	s, lengths, err := decodeSegment(b)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	n := s.Count()
 	rest := b[s.size:]
@@ -138,9 +139,9 @@ func DecodeSegment(b []byte) (*Segment, error) {
 // decodeSegment reads all but the payloads, and returns where in the header
 // their lengths stand.
 func decodeSegment(b []byte) (s *Segment, lengths int, err error) {
-	s, header, lengths, err := decodeSegmentHeader(b)
-	if err != nil {
-		return nil, 0, err
+	s, header, lengths, critical := decodeSegmentHeader(b)
+	if s == nil {
+		return nil, 0, critical
 	}
 	end := header + int(s.NewSize-s.OldSize)*indelible.LeafSize
 	s.size = end + segmentFooter
@@ -156,7 +157,7 @@ func decodeSegment(b []byte) (s *Segment, lengths int, err error) {
 	if !ed25519.Verify(s.Writer[:], indelible.SegmentMessage(s.Hash), s.Signature[:]) {
 		return nil, 0, errors.New("segment: signature does not verify")
 	}
-	return s, lengths, nil
+	return s, lengths, critical
 }
 
 // decodeSegmentHeader reads the header and returns its length and where in it
@@ -201,8 +202,9 @@ func decodeSegmentHeader(b []byte) (s *Segment, header, lengths int, err error) 
 		at += voidSize
 	}
 	lengths = at
-	if err := indelible.CheckExtensions("segment", b[at+4*int(n):size]); err != nil {
+	err = indelible.CheckExtensions("segment", b[at+4*int(n):size])
+	if err != nil && !errors.Is(err, indelible.ErrCriticalField) {
 		return nil, 0, 0, err
 	}
-	return s, int(size), lengths, nil
+	return s, int(size), lengths, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -175,6 +176,10 @@ func (v *verifier) checkTip() {
 	}
 	if s.edge.size > c.Size {
 		v.report.Pending = s.edge.size - c.Size
+	}
+	_, key, err := indelible.ParseVerifierKey(v.opt.VerifierKey)
+	if err == nil && key != s.logKey && !slices.Contains(s.oldKeys, key) {
+		v.problem(tampering, Problem{Object: checkpointName, What: "signed with a key that is not the one the log itself names"})
 	}
 }
 

@@ -22,8 +22,9 @@ type fetched struct {
 
 	// Of a slot without a segment: what its first version holds, and what is
 	// wrong with it.
-	data []byte
-	err  error
+	data  []byte
+	err   error
+	later *Segment // with fields this version does not know
 }
 
 // verifySegments replays all segments in order. Reading, decoding and hashing
@@ -75,6 +76,9 @@ func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
 		if err == nil {
 			f.seg, err = decodeSlot(b, f.seq)
 		}
+		if errors.Is(err, indelible.ErrCriticalField) {
+			f.later, f.seg = f.seg, nil
+		}
 		if err == nil {
 			f.d, f.buf = f.seg.digest(), b
 		} else if f.err == nil {
@@ -100,10 +104,10 @@ func decodeSlot(b []byte, seq uint64) (*Segment, error) {
 	if err == nil && seg.Seq != seq {
 		err = fmt.Errorf("holds segment %d", seg.Seq)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, indelible.ErrCriticalField) {
 		return nil, err
 	}
-	return seg, nil
+	return seg, err
 }
 
 // unjudged reports whether an error leaves open what an object holds.
@@ -145,9 +149,10 @@ func (v *verifier) ours(ctx context.Context, f *fetched) bool {
 	if v.state.edge.size == 0 {
 		return f.seg.OldSize == 0
 	}
-	_, known := v.state.writers[f.seg.Writer]
-	return known && f.seg.LogID == v.state.logID
+	return v.state.mayWrite(f.seg)
 }
+
+var errNotOurs = errors.New("not signed by a writer of this log, or not in its tree")
 
 // takeSlot brings the replay one slot further. It returns the slots that wait
 // for judgement.
@@ -174,15 +179,15 @@ func (v *verifier) takeSlot(ctx context.Context, f fetched, bad []fetched) []fet
 			ours = &g
 		}
 		if f.err == nil {
-			f.err = errors.New("not signed by a writer of this log, or not in its tree")
+			f.err = errNotOurs
 		}
 		f = v.fetch(ctx, f)
 	}
 	if ours != nil {
 		return v.takeDamaged(ctx, *ours, bad)
 	}
-	if unjudged(f.err) {
-		v.problem(unreadable, Problem{Object: segmentName(f.seq), Segment: &f.seq, What: f.err.Error()})
+	if errors.Is(f.err, indelible.ErrCriticalField) && !s.mayWrite(f.later) {
+		f.err = errNotOurs
 	}
 	return append(bad, f)
 }
@@ -261,9 +266,8 @@ func (v *verifier) judge(next *Segment, bad []fetched) (lost bool) {
 	return v.nameMissing(gone, next.Seq, foreign) || lost
 }
 
-// damaged names the first of some slots, which held a segment. If it could not
-// be read nothing is said, and little if a later one could not: that may be the
-// segment that passed over it.
+// damaged names the first of some slots, which held a segment. If it cannot be
+// read, or a later one cannot that may have passed over it, nothing is proved.
 func (v *verifier) damaged(slots []fetched) {
 	b := slots[0]
 	p := Problem{Object: segmentName(b.seq), Segment: &b.seq, What: b.err.Error()}
@@ -271,7 +275,6 @@ func (v *verifier) damaged(slots []fetched) {
 		p.What = "missing"
 	}
 	switch {
-	case unjudged(b.err):
 	case slices.ContainsFunc(slots, func(f fetched) bool { return unjudged(f.err) }):
 		v.problem(unreadable, p)
 	default:
@@ -305,7 +308,11 @@ func (v *verifier) judgeTail(ctx context.Context, bad []fetched) {
 	size := v.checkpoint.Size
 	if v.state.edge.size >= size {
 		for _, b := range bad {
-			v.problem(interference, Problem{Object: segmentName(b.seq), What: "foreign object after the end of the log: " + b.err.Error()})
+			p := Problem{Object: segmentName(b.seq), What: "foreign object after the end of the log: " + b.err.Error()}
+			if unjudged(b.err) { // the log may go on there
+				p.What, p.severity = b.err.Error(), unreadable
+			}
+			v.problem(p.severity, p)
 		}
 		return
 	}
