@@ -38,9 +38,12 @@ func (a *app) sources(ctx context.Context, args []string) ([]source, error) {
 			}
 			all = append(all, found...)
 		default:
-			found, err := files(arg)
+			found, skipped, err := files(arg)
 			if err != nil {
 				return nil, err
+			}
+			if skipped > 0 {
+				fmt.Fprintf(a.stderr, "%s: %d files passed over, by their names no logs\n", arg, skipped)
 			}
 			all = append(all, found...)
 		}
@@ -48,18 +51,33 @@ func (a *app) sources(ctx context.Context, args []string) ([]source, error) {
 	return all, nil
 }
 
-func files(path string) ([]source, error) {
-	var found []source
-	err := filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
+// files finds the file of that name, or the logs below a folder; other files
+// in the folder are counted.
+func files(path string) (found []source, skipped int, err error) {
+	err = filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return usagef("name files, folders, s3://bucket/prefix, or - for standard input", "%s", err)
+		}
+		if e.Type().IsRegular() && name != path && !isLog(name) {
+			skipped++
+			return nil
 		}
 		if e.Type().IsRegular() || name == path && !e.IsDir() {
 			found = append(found, source{name, func(context.Context) (io.ReadCloser, error) { return os.Open(name) }})
 		}
 		return nil
 	})
-	return found, err
+	return found, skipped, err
+}
+
+// isLog reports whether a file in a folder is one by its name: a README beside
+// the logs is no input that has to be refused.
+func isLog(name string) bool {
+	switch filepath.Ext(strings.TrimSuffix(name, ".gz")) {
+	case ".json", ".jsonl", ".ndjson", ".log":
+		return true
+	}
+	return false
 }
 
 // maxSourceObject bounds an object read as input; the former logger wrote one

@@ -27,10 +27,28 @@ func Legacy(r io.Reader, keepFailed bool) iter.Seq2[Record, error] {
 			keepFailed: keepFailed,
 		}
 		in.skipBOM()
+		if in.indented() {
+			in.number++
+			in.refuse(in.window()[:min(len(in.window()), KeptRaw)], errIndented)
+			return
+		}
 		for in.record() {
 		}
 		in.end()
 	}
+}
+
+// errIndented refuses a file as a whole that is JSON written for people: each
+// of its lines would be refused otherwise.
+var errIndented = errors.New("not a log of the former logger: its records are on one line each, and this file begins with an opened brace alone")
+
+// indented reports whether the stream begins with a brace that ends its line.
+func (in *legacyReading) indented() bool {
+	if b, ok := in.skipSpace(); !ok || b != '{' {
+		return false
+	}
+	b, ok := in.at(1)
+	return ok && (b == '\n' || b == '\r')
 }
 
 type legacyReading struct {

@@ -269,3 +269,22 @@ func FuzzLegacy(f *testing.F) {
 		}
 	})
 }
+
+// TestLegacyIndented: a file of another kind beside the logs is one refusal.
+func TestLegacyIndented(t *testing.T) {
+	t.Parallel()
+	text := "{\n  \"note\": \"counts\",\n  \"files\": {\n    \"a\": 1\n  }\n}\n"
+	var refused int
+	for rec, err := range Legacy(strings.NewReader(text), false) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec.Err == nil || rec.Number != 1 {
+			t.Errorf("record %d: %+v", rec.Number, rec)
+		}
+		refused++
+	}
+	if refused != 1 {
+		t.Errorf("%d refusals, want 1", refused)
+	}
+}
