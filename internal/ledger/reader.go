@@ -46,8 +46,11 @@ func (r *Reader) Refresh(ctx context.Context) error {
 		return missing(checkpointName, err)
 	}
 	c, err := OpenCheckpoint(signed, r.vkey)
-	if err != nil {
+	if errors.Is(err, ErrWrongKey) {
 		return err
+	}
+	if err != nil {
+		return damaged(checkpointName, err)
 	}
 	if old := r.checkpoint; old != nil && c.Size < old.Size {
 		return tampered(checkpointName, "rolled back from size %d to %d", old.Size, c.Size)
