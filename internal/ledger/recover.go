@@ -52,6 +52,9 @@ func (l *Ledger) recover(ctx context.Context) error {
 	if err := l.settleClock(s); err != nil {
 		return err
 	}
+	if known := l.window.next; known > s.edge.size {
+		return tampered(walPrefix, "the store was rolled back: this directory committed %d leaves, the log ends at %d", known, s.edge.size)
+	}
 	if err := l.fillWindow(ctx, first, leaves); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ func (s *state) readSlot(ctx context.Context, st store.Store, seq uint64) (slot,
 		return slot{}, err
 	}
 	var foreign *slot
+	var ours error
 	for _, v := range versions {
 		if v.DeleteMarker {
 			continue
@@ -48,6 +49,10 @@ func (s *state) readSlot(ctx context.Context, st store.Store, seq uint64) (slot,
 				return slot{seg: seg, txn: t}, nil
 			}
 			t.abort()
+			if seg.Seq == seq && s.mayWrite(seg) {
+				// Nobody else can make one: what was before it is not what it was.
+				ours = tampered(name, "is of this log and does not continue it: %v", err)
+			}
 		}
 		if foreign == nil {
 			sum, err := sumOf(ctx, st, name, v.ID, o)
@@ -56,6 +61,9 @@ func (s *state) readSlot(ctx context.Context, st store.Store, seq uint64) (slot,
 			}
 			foreign = &slot{void: Void{seq, sum}}
 		}
+	}
+	if ours != nil {
+		return slot{}, ours
 	}
 	if foreign == nil {
 		return slot{}, fmt.Errorf("%s: %w", name, store.ErrNotExist)
