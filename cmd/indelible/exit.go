@@ -103,6 +103,8 @@ func classify(err error) (code int, hint string) {
 		return exitFailure, "run `indelible doctor --journal`: it sets the damaged bytes aside, names them, and lets the rest go on to the store"
 	case errors.Is(err, ledger.ErrRotated):
 		return exitFailure, "restore a newer backup with `indelible keys restore`, or attach this machine again with one"
+	case errors.Is(err, datadir.ErrStoreGone):
+		return exitFailure, "mount or restore it; if it was removed, the log is gone from here, and a copy elsewhere is what remains"
 	case errors.Is(err, ledger.ErrClock):
 		return exitFailure, "set the clock right; `indelible doctor --confirm-clock` accepts it as it is"
 	}

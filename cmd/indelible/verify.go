@@ -21,6 +21,7 @@ import (
 
 type verifyOptions struct {
 	key, trusted, store, report, between string
+	policy                               string
 	maxAge                               string
 	json                                 bool
 }
@@ -43,6 +44,7 @@ not be checked. 12: the log is not signed by the key given.`,
 	f.StringVar(&opt.trusted, "trusted", "", "checkpoint accepted earlier, which this log must continue")
 	f.StringVar(&opt.store, "store", "", "verify this store, DIR or s3://bucket/prefix, without a data directory")
 	f.StringVar(&opt.maxAge, "max-age", "", "exit 21 if the newest heads leaf is older, e.g. 36h")
+	f.StringVar(&opt.policy, "policy", "", "C2SP tlog-policy file: witnesses whose cosignatures the checkpoint must carry")
 	f.StringVar(&opt.between, "range", "", "only leaves FIRST:END, END not included")
 	f.StringVar(&opt.report, "report", "", "also write the evidence to FILE (text) and FILE.json")
 	f.BoolVar(&opt.json, "json", false, "print the report as JSON")
@@ -127,6 +129,16 @@ func (a *app) verifySetup(ctx context.Context, opt verifyOptions) (store.Store, 
 		}
 		vopt.Range = &r
 	}
+	if opt.policy != "" {
+		policy, err := os.ReadFile(opt.policy)
+		if err == nil {
+			err = ledger.CheckPolicy(policy)
+		}
+		if err != nil {
+			return nil, vopt, usagef("name a file in the format of C2SP tlog-policy", "--policy: %s", err)
+		}
+		vopt.Policy = policy
+	}
 	if opt.key != "" {
 		vkey, err := readKeyFlag(opt.key)
 		if err != nil {
@@ -142,9 +154,13 @@ func (a *app) verifySetup(ctx context.Context, opt verifyOptions) (store.Store, 
 		return st, vopt, err
 	}
 	d, err := datadir.Open(ctx, a.dir, a.env)
+	if errors.Is(err, datadir.ErrStoreGone) {
+		return nil, vopt, &exitError{exitUnverified, err, "mount or restore it; nothing could be verified"}
+	}
 	if err != nil {
 		return nil, vopt, err
 	}
+	vopt.Locked = d.Config.Store.Lock != "none"
 	if vopt.VerifierKey == "" {
 		vopt.OwnKey = true
 		if vopt.VerifierKey, err = d.VerifierKey(); err != nil {

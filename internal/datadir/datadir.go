@@ -42,11 +42,29 @@ func Open(ctx context.Context, path string, env Env) (*Directory, error) {
 	if err := c.checkEnv(env); err != nil {
 		return nil, err
 	}
+	if err := c.checkStoreThere(path); err != nil {
+		return nil, err
+	}
 	st, err := OpenStore(ctx, path, &c.Store, env)
 	if err != nil {
 		return nil, err
 	}
 	return &Directory{Path: path, Config: c, Store: st}, nil
+}
+
+// ErrStoreGone: the directory that holds the log is not there. That may be a
+// disk that is not mounted as well as a log that was taken away.
+var ErrStoreGone = errors.New("the store of this ledger is not there")
+
+func (c *Config) checkStoreThere(path string) error {
+	if c.Store.S3 != nil {
+		return nil
+	}
+	root := filepath.Join(path, storeDir, filepath.FromSlash(c.Store.Prefix))
+	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s", ErrStoreGone, root)
+	}
+	return nil
 }
 
 // JournalPath is where the journal lies.

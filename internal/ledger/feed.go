@@ -147,26 +147,53 @@ const overdueMargin = time.Hour
 // its promise: what is said to be in the log within a day must not grow. Only
 // a store that is away for that long gets here.
 func (l *Ledger) checkOverdue() error {
-	st := l.Status()
-	limit := indelible.MergeWithin - overdueMargin
-	if st.StoreErr == nil || l.cfg.Clock().Sub(st.StoreSince) < limit/2 {
+	away := l.Status().StoreErr
+	if away == nil {
 		return nil
 	}
+	since, err := l.waitingSince()
+	if err != nil || since.IsZero() {
+		return err
+	}
+	if waited := l.cfg.Clock().Sub(since); waited > indelible.MergeWithin-overdueMargin {
+		return fmt.Errorf("%w: %s; bring the store back first: %w", ErrOverdue, waited.Round(time.Minute), away)
+	}
+	return nil
+}
+
+// waitingSince is when the oldest record that is not in the store was
+// journalled, by this process or one before it. It is read from the journal
+// once for each place the journal has been committed to.
+func (l *Ledger) waitingSince() (time.Time, error) {
 	for _, j := range l.journal.Journals() {
 		at := l.committed(j)
 		if at >= j.Length {
 			continue
 		}
+		l.mu.Lock()
+		known := l.oldest
+		l.mu.Unlock()
+		if known.journal == j.ID && known.at == at {
+			return known.time, nil
+		}
 		g, err := l.journal.ReadGroup(j.ID, at)
 		if err != nil {
-			return fmt.Errorf("read the journal: %w", err)
+			return time.Time{}, fmt.Errorf("read the journal: %w", err)
 		}
-		if waited := l.cfg.Clock().Sub(time.UnixMilli(g.Time)); waited > limit {
-			return fmt.Errorf("%w: %s; bring the store back first: %w", ErrOverdue, waited.Round(time.Minute), st.StoreErr)
-		}
-		return nil
+		known = oldestRecord{j.ID, at, time.UnixMilli(g.Time)}
+		l.mu.Lock()
+		l.oldest = known
+		l.mu.Unlock()
+		return known.time, nil
 	}
-	return nil
+	return time.Time{}, nil
+}
+
+// oldestRecord is where the first uncommitted group stands, and its time.
+type oldestRecord struct {
+	journal indelible.ID
+	at      uint64
+	time    time.Time
 }
 
 // trim deletes journals that are in the store entirely. The one being written

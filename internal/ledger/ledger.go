@@ -45,16 +45,16 @@ type Ledger struct {
 	journal *journal.Journal
 	window  *window
 
-	mu        sync.Mutex
-	tenants   map[string]*TenantKeys
-	waiters   map[indelible.Hash]chan Placed
-	status    Status
-	err       error // why the committer ended
-	draining  int   // callers that want everything in the store now
-	publishTo uint64
-	controls  []*control    // system leaves that are to be committed
-	signed    []byte        // the published checkpoint
-	changed   chan struct{} // closed and renewed when status or err change
+	mu       sync.Mutex
+	tenants  map[string]*TenantKeys
+	waiters  map[indelible.Hash]chan Placed
+	status   Status
+	err      error      // why the committer ended
+	draining int        // callers that want everything in the store now
+	controls []*control // system leaves that are to be committed
+	signed   []byte     // the published checkpoint
+	oldest   oldestRecord
+	changed  chan struct{} // closed and renewed when status or err change
 
 	stateMu sync.RWMutex
 	state   *state // nil until the log was replayed

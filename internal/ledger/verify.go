@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"filippo.io/torchwood"
+
 	"indelible"
 	"indelible/internal/store"
 )
@@ -20,6 +22,8 @@ type VerifyOptions struct {
 
 	Trusted *Checkpoint   // seen before, to be continued by this log
 	MaxAge  time.Duration // of the newest heads leaf; 0: any
+	Policy  []byte        // C2SP tlog-policy whose cosignatures the checkpoint must carry; nil: none
+	Locked  bool          // the ledger locks what it writes: say where a lock is missing
 	Range   *Range        // nil: everything
 
 	IDKey  *[32]byte // to check event references; nil: not checked
@@ -59,6 +63,9 @@ type verifier struct {
 	buffers    sync.Pool         // of segments that were read
 
 	compare *comparer
+
+	unlocked      int // objects without the lock they should have
+	firstUnlocked string
 }
 
 // Verify checks a whole log against a key given from outside. It reads every
@@ -135,9 +142,31 @@ func (v *verifier) openCheckpoint(ctx context.Context) (bool, error) {
 		v.problem(tampering, Problem{Object: checkpointName, What: err.Error()})
 		return false, nil
 	}
+	v.checkPolicy(c)
 	v.checkpoint = c
 	v.report.Origin, v.report.Leaves, v.report.Root, v.report.Checkpoint = c.Origin, c.Size, c.Root, string(c.Signed)
 	return true, nil
+}
+
+// CheckPolicy reports whether a text is a policy that Verify understands.
+func CheckPolicy(text []byte) error {
+	_, err := torchwood.ParsePolicy(text)
+	return err
+}
+
+// checkPolicy counts the cosignatures of witnesses. Too few mean that a split
+// view is not ruled out, not that anything was changed.
+func (v *verifier) checkPolicy(c *Checkpoint) {
+	if v.opt.Policy == nil {
+		return
+	}
+	policy, err := torchwood.ParsePolicy(v.opt.Policy)
+	if err == nil {
+		_, _, err = torchwood.VerifyCheckpoint(c.Signed, policy)
+	}
+	if err != nil {
+		v.problem(unreadable, Problem{Object: checkpointName, What: "does not satisfy the witness policy: " + err.Error()})
+	}
 }
 
 func (v *verifier) problem(s severity, p Problem) {
@@ -266,6 +295,9 @@ func (v *verifier) sayUnchecked() {
 		say("rollback and split view not checked: no earlier checkpoint is known here; the newest heads leaf is %s old", age.Round(time.Second))
 	} else {
 		say("split view not checked: without a witness or a second reader it cannot be seen")
+	}
+	if v.opt.Locked && v.unlocked > 0 {
+		v.problem(interference, Problem{Object: v.firstUnlocked, What: fmt.Sprintf("not locked, and %d more of the objects that should be", v.unlocked-1)})
 	}
 	if v.opt.IDKey == nil {
 		say("event references not checked: the ledger's id-key is not here")

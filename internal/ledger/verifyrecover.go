@@ -6,18 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 
 	"filippo.io/torchwood"
 
 	"indelible"
 	"indelible/internal/store"
 )
-
-func (inv *inventory) hasSegment(seq uint64) bool {
-	_, ok := slices.BinarySearch(inv.segments, seq)
-	return ok
-}
 
 // versionsOf lists the versions of an object to look at, oldest first; one
 // empty name where there is nothing but the object itself.
@@ -70,6 +65,12 @@ func (v *verifier) readSlot(ctx context.Context, name, version string) ([]byte, 
 	return v.readInto(ctx, name, MaxSegment, version, buf)
 }
 
+// lockable reports whether the writer locks objects of this name: all but what
+// is replaced or superseded.
+func lockable(name string) bool {
+	return name != checkpointName && !strings.Contains(name, ".p/")
+}
+
 func (v *verifier) readVersion(ctx context.Context, name string, limit int64, version string) ([]byte, error) {
 	return v.readInto(ctx, name, limit, version, nil)
 }
@@ -84,6 +85,11 @@ func (v *verifier) readInto(ctx context.Context, name string, limit int64, versi
 	}
 	v.mu.Lock()
 	v.report.Bytes += uint64(len(o.Data))
+	if v.opt.Locked && o.LockedUntil.IsZero() && lockable(name) {
+		if v.unlocked++; v.unlocked == 1 {
+			v.firstUnlocked = name
+		}
+	}
 	v.mu.Unlock()
 	return o.Data, nil
 }
