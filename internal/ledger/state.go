@@ -517,11 +517,14 @@ func (t *txn) checkSystem(leaf *indelible.Leaf, payload []byte, seg *Segment) er
 		t.stepBack = true
 	case indelible.KindLogKey:
 		var r indelible.LogKey
-		err := systemContent(payload, &r)
-		if err == nil {
-			t.logKey, err = r.Verify(t.logKey, s.origin, t.logID)
+		if err := systemContent(payload, &r); err != nil {
+			return err
 		}
-		return err
+		key, err := r.Verify(t.logKey, s.origin, t.logID)
+		if err != nil {
+			return err
+		}
+		t.logKey = key
 	}
 	return nil
 }
