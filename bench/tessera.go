@@ -47,6 +47,7 @@ func tesseraAppend(ctx context.Context, dir string, callers int, batch uint, age
 	if err != nil {
 		return 0, err
 	}
+	settle()
 	var count atomic.Int64
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup

@@ -15,6 +15,7 @@ import (
 	"indelible/internal/datadir"
 	"indelible/internal/handover"
 	"indelible/internal/importer"
+	"indelible/internal/ledger"
 	"indelible/internal/recorder"
 )
 
@@ -151,7 +152,11 @@ func (r *appendRun) all(ctx context.Context, sources []source, read reader) (err
 // away notes that the store does not answer: the rest is acknowledged `journal`.
 func (r *appendRun) away(why error) {
 	if why != nil && !r.isAway {
-		fmt.Fprintf(r.app.stderr, "the store does not answer; events are safe in the journal and go to the store later: %s\n", why)
+		what := "the store does not answer"
+		if errors.Is(why, ledger.ErrClock) {
+			what = "commits have stopped"
+		}
+		fmt.Fprintf(r.app.stderr, "%s; events are safe in the journal and go to the store later: %s\n", what, why)
 		r.isAway = true
 	}
 }

@@ -70,7 +70,7 @@ func viaTemp(fsys FS, name string, data []byte, place func(tmp, name string) err
 			fsys.Remove(tmp)
 		}
 	}()
-	if _, err = f.Write(data); err != nil {
+	if err = writeAhead(f, data); err != nil {
 		f.Close()
 		return err
 	}
@@ -85,6 +85,28 @@ func viaTemp(fsys FS, name string, data []byte, place func(tmp, name string) err
 		return err
 	}
 	return fsys.SyncDir(dir)
+}
+
+// A flusher can begin to bring written bytes to the disk without waiting.
+type flusher interface {
+	Flush(offset, length int64)
+}
+
+// writeAhead writes data piece by piece, so that the disk is at work on the
+// first pieces while the last are being copied.
+func writeAhead(f File, data []byte) error {
+	const piece = 1 << 20
+	early, ok := f.(flusher)
+	for at := 0; at < len(data); at += piece {
+		n := min(piece, len(data)-at)
+		if _, err := f.Write(data[at : at+n]); err != nil {
+			return err
+		}
+		if ok && len(data) > piece {
+			early.Flush(int64(at), int64(n))
+		}
+	}
+	return nil
 }
 
 func tempName() string {

@@ -298,6 +298,12 @@ func (l *Ledger) build(ctx context.Context, groups []journal.Group) (*batch, err
 	if err := l.addControls(b); err != nil {
 		return nil, err
 	}
+	n := 0
+	for _, g := range groups {
+		n += len(g.Records)
+	}
+	b.txn.expect(n)
+	b.placed = make([]Placed, 0, n)
 	for _, g := range groups {
 		for i := range g.Records {
 			p, err := l.place(ctx, b, &g.Records[i])

@@ -136,7 +136,8 @@ func Open(cfg Config) (*Ledger, error) {
 // Append writes records to the journal and returns when they are durable
 // there. The acknowledgements carry the signed promise.
 func (l *Ledger) Append(ctx context.Context, records []Record) ([]journal.Ack, error) {
-	if err := l.Err(); err != nil {
+	// A clock that is off stops commits, not the journal.
+	if err := l.Err(); err != nil && !errors.Is(err, ErrClock) {
 		return nil, err
 	}
 	if err := l.checkOverdue(); err != nil {
@@ -265,6 +266,9 @@ func (l *Ledger) FlushWhileStoreAnswers(ctx context.Context, patience time.Durat
 	for begun := time.Now(); ; {
 		select {
 		case err := <-flushed:
+			if errors.Is(err, ErrClock) {
+				return err, nil
+			}
 			return nil, err
 		case <-tick.C:
 			if away := l.Away(begun, patience); away != nil {

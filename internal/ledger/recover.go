@@ -103,7 +103,7 @@ func (l *Ledger) replayFrom(ctx context.Context, s *state, c *Checkpoint, mark M
 // loadState loads the published state, or an empty one when nothing was
 // published yet.
 func (l *Ledger) loadState(ctx context.Context) (*state, *Checkpoint, error) {
-	signed, err := readAll(ctx, l.cfg.Store, checkpointName, maxCheckpoint)
+	signed, etag, err := readCheckpoint(ctx, l.cfg.Store)
 	if errors.Is(err, store.ErrNotExist) {
 		return newState(l.cfg.Origin), nil, nil
 	}
@@ -114,8 +114,21 @@ func (l *Ledger) loadState(ctx context.Context) (*state, *Checkpoint, error) {
 	if err != nil {
 		return nil, nil, tampered(checkpointName, "%v", err)
 	}
+	l.pub.etag = etag
 	s, err := loadPublished(ctx, l.cfg.Store, c)
 	return s, c, err
+}
+
+// readCheckpoint reads the checkpoint and what it takes to replace it.
+func readCheckpoint(ctx context.Context, st store.Store) (signed []byte, etag string, err error) {
+	o, err := st.Read(ctx, checkpointName, store.ReadOptions{})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(o.Data) > maxCheckpoint {
+		return nil, "", tampered(checkpointName, "longer than the %d bytes it can have", maxCheckpoint)
+	}
+	return o.Data, o.ETag, nil
 }
 
 // checkWriter refuses to write where another data directory wrote last, unless

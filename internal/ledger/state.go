@@ -119,6 +119,12 @@ func (s *state) begin(seq uint64, time int64) *txn {
 	}
 }
 
+// expect makes room for n more leaves, and a few of the log's own.
+func (t *txn) expect(n int) {
+	t.leaves = slices.Grow(t.leaves, (n+8)*indelible.LeafSize)
+	t.payloads = slices.Grow(t.payloads, n+8)
+}
+
 // settle puts the transaction's rows into the table.
 func (t *txn) settle() {
 	for no := range t.rows {

@@ -210,6 +210,8 @@ func (p *Pending) WaitWhileStoreAnswers(ctx context.Context, patience time.Durat
 		receipt, done, err := p.Poll(wait)
 		cancel()
 		switch {
+		case errors.Is(err, ledger.ErrClock):
+			return p.Settle(), err, nil
 		case done || err != nil:
 			return receipt, nil, err
 		case ctx.Err() != nil:
