@@ -62,13 +62,14 @@ func RecordHash(ref Ref, payload Hash, ordinal uint32) Hash {
 }
 
 // Verify checks a promise against the log key: that the writer is endorsed and
-// signed for this record. Whether the promise was kept only the log can tell.
+// signed for this record. Whether the promise was kept only the log can tell. A
+// writer the key does not endorse is ErrEvidenceKey.
 func (p *Promise) Verify(logKey PublicKey) error {
 	if p.MergeBy != p.Time+MergeWithin.Milliseconds() {
 		return fmt.Errorf("receipt: merge_by is not %s after time", MergeWithin)
 	}
 	if err := p.Writer.Verify(logKey, p.Origin, p.LogID); err != nil {
-		return fmt.Errorf("receipt: %w", err)
+		return fmt.Errorf("receipt: %w: %w", err, ErrEvidenceKey)
 	}
 	if p.Ordinal >= p.Records || len(p.Path) > 32 {
 		return errors.New("receipt: ordinal and path do not fit the group")

@@ -30,8 +30,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Check evidence or receipts offline, with nothing but the log's public key",
 		Long: `Check what ` + "`prove`" + ` wrote, or receipts, one a line, as ` + "`append`" + ` printed them.
 Nothing in the file is believed; with --key nothing but the file is read. With
-the key of a ledger at --dir it is also looked up there whether the log kept
-what a receipt promises.
+the key of a ledger at --dir, the keys that log had before count too, and it is
+looked up there whether the log kept what a receipt promises.
 
 Exit code 0: it holds. 20: it proves nothing, or a promise was broken. 21: it
 could not be checked. 12: it is of another log than the key.`,
@@ -58,9 +58,9 @@ func (a *app) check(ctx context.Context, name string, opt checkOptions) error {
 	c := &checking{app: a, vkey: vkey, opt: opt}
 	switch format := formatOf(text); {
 	case strings.HasPrefix(format, "indelible/evidence/"):
-		return c.conclude(c.evidence(text))
+		return c.conclude(c.evidence(ctx, text))
 	case strings.HasPrefix(format, "indelible/completeness/"):
-		return c.conclude(c.completeness(text))
+		return c.conclude(c.completeness(ctx, text))
 	case strings.HasPrefix(format, "indelible/"):
 		return c.conclude(nil, fmt.Errorf("format %q: %w", format, indelible.ErrNewerFormat))
 	case format != "":

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"indelible"
+	"indelible/internal/ledger"
 )
 
 // checking is one check under way.
@@ -12,6 +16,10 @@ type checking struct {
 	app  *app
 	vkey string
 	opt  checkOptions
+
+	asked   bool     // whether there is a log to look into
+	log     *reading // or nil
+	earlier []string // verifier keys the log had before
 }
 
 // checked is what was proved, as check prints it in JSON: docs/cli-json.md.
@@ -34,12 +42,12 @@ type checked struct {
 	Receipt    *checkedReceipt `json:"receipt,omitempty"`
 }
 
-func (c *checking) evidence(text []byte) (*checked, error) {
+func (c *checking) evidence(ctx context.Context, text []byte) (*checked, error) {
 	var e indelible.Evidence
 	if err := c.newerOr(text, indelible.EvidenceFormat, &e); err != nil {
 		return nil, err
 	}
-	p, err := e.Check(c.vkey)
+	p, err := c.proved(ctx, e.Check)
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +73,12 @@ func (c *checking) evidence(text []byte) (*checked, error) {
 	return out, nil
 }
 
-func (c *checking) completeness(text []byte) (*checked, error) {
+func (c *checking) completeness(ctx context.Context, text []byte) (*checked, error) {
 	var e indelible.Completeness
 	if err := c.newerOr(text, indelible.CompletenessFormat, &e); err != nil {
 		return nil, err
 	}
-	p, err := e.Check(c.vkey)
+	p, err := c.proved(ctx, e.Check)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +86,62 @@ func (c *checking) completeness(text []byte) (*checked, error) {
 		Result: "ok", Proves: "completeness", Origin: p.Origin, TreeSize: p.Size, Index: &p.Index, Kind: p.Leaf.Kind.String(),
 		Time: commitTime(p.Leaf.Time), Tenant: e.TenantID, Leaves: uint64(len(e.Leaves)), Checkpoint: p.Checkpoint,
 	}, nil
+}
+
+// openLog opens the log at --dir and asks it for the keys it had; with --key
+// nothing but the file is read.
+func (c *checking) openLog(ctx context.Context) {
+	if c.asked || c.opt.key != "" {
+		return
+	}
+	c.asked = true
+	log, err := c.app.openForReading(ctx)
+	var vkeys []string
+	if err == nil {
+		vkeys, err = log.LogKeys(ctx)
+	}
+	if err != nil {
+		fmt.Fprintf(c.app.stderr, "the log at %s is not asked about its earlier keys, nor whether it kept its promises: %s\n", c.app.dir, err)
+		return
+	}
+	c.log = log
+	c.earlier = slices.DeleteFunc(vkeys, func(vkey string) bool { return vkey == c.vkey })
+}
+
+// proved checks evidence with the key and, where the log is at hand, with the
+// keys it had before. What one of these signed it must have kept: whoever got
+// hold of such a key can sign other trees.
+func (c *checking) proved(ctx context.Context, check func(vkey string) (*indelible.Proved, error)) (*indelible.Proved, error) {
+	p, err := check(c.vkey)
+	if !errors.Is(err, indelible.ErrEvidenceKey) {
+		return p, err
+	}
+	c.openLog(ctx)
+	for _, vkey := range c.earlier {
+		p, kerr := check(vkey)
+		if errors.Is(kerr, indelible.ErrEvidenceKey) {
+			continue
+		}
+		if kerr != nil {
+			return nil, kerr
+		}
+		earlier, kerr := ledger.OpenCheckpoint([]byte(p.Checkpoint), vkey)
+		if kerr != nil {
+			return nil, fmt.Errorf("%w: %w", indelible.ErrEvidence, kerr)
+		}
+		return p, c.kept(ctx, earlier)
+	}
+	return nil, err
+}
+
+// kept checks that the log at hand continues a tree an earlier key signed.
+func (c *checking) kept(ctx context.Context, earlier *ledger.Checkpoint) error {
+	err := c.log.Continues(ctx, earlier)
+	var tamper *ledger.TamperError
+	if err == nil || errors.As(err, &tamper) {
+		return err
+	}
+	return failf(exitUnverified, "", "signed by an earlier key of the log, which could not be compared with it: %w", err)
 }
 
 // newerOr reads evidence of the format we know strictly. A newer one may have

@@ -35,14 +35,14 @@ func (c *checking) receipts(ctx context.Context, text []byte) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return c.conclude(nil, fmt.Errorf("%w: the file is empty", indelible.ErrEvidence))
 	}
-	log := c.openLog(ctx)
+	c.openLog(ctx)
 	var worst error
 	worstCode := exitOK
 	for n, line := range bytes.Split(text, []byte("\n")) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		out, err := c.receipt(ctx, line, log)
+		out, err := c.receipt(ctx, line)
 		if err != nil {
 			err = fmt.Errorf("line %d: %w", n+1, err)
 		}
@@ -87,21 +87,7 @@ func (c *checking) concludeReceipt(out *checked, err error) error {
 	return nil
 }
 
-// openLog opens the log at --dir if it is the key's; with --key nothing but
-// the file is read.
-func (c *checking) openLog(ctx context.Context) *reading {
-	if c.opt.key != "" {
-		return nil
-	}
-	r, err := c.app.openForReading(ctx)
-	if err != nil {
-		fmt.Fprintf(c.app.stderr, "the log at %s is not asked whether it kept its promises: %s\n", c.app.dir, err)
-		return nil
-	}
-	return r
-}
-
-func (c *checking) receipt(ctx context.Context, line []byte, log *reading) (*checked, error) {
+func (c *checking) receipt(ctx context.Context, line []byte) (*checked, error) {
 	var r indelible.Receipt
 	if err := strictJSON(line, &r); err != nil {
 		return nil, err
@@ -109,25 +95,47 @@ func (c *checking) receipt(ctx context.Context, line []byte, log *reading) (*che
 	if r.Promise == nil {
 		return nil, failf(exitUnverified, "ask for evidence: `indelible prove` on its id", "the receipt carries no promise: the event was in the log before, and the receipt alone proves nothing")
 	}
-	origin, key, err := indelible.ParseVerifierKey(c.vkey)
-	if err != nil {
+	p := r.Promise
+	if err := c.promised(p); err != nil {
 		return nil, err
 	}
-	p := r.Promise
-	if p.Origin != origin {
-		return nil, fmt.Errorf("%w: it is of %q, the key of %q", indelible.ErrEvidenceKey, p.Origin, origin)
-	}
-	if err := p.Verify(key); err != nil {
-		return nil, fmt.Errorf("%w: %w", indelible.ErrEvidence, err)
-	}
-	out := &checked{Result: "ok", Proves: "receipt", Origin: origin, Receipt: &checkedReceipt{
+	out := &checked{Result: "ok", Proves: "receipt", Origin: p.Origin, Receipt: &checkedReceipt{
 		ID: r.ID, PayloadHash: p.PayloadHash, EventRef: p.EventRef,
 		Time: commitTime(p.Time), MergeBy: commitTime(p.MergeBy), Kept: promiseUnknown,
 	}}
-	if log == nil {
+	if c.log == nil {
 		return out, nil
 	}
-	return out, c.lookUp(ctx, out, &r, log)
+	return out, c.lookUp(ctx, out, &r, c.log)
+}
+
+// promised checks a promise with the key and those the log had before.
+func (c *checking) promised(p *indelible.Promise) error {
+	err := promisedUnder(p, c.vkey)
+	for _, vkey := range c.earlier {
+		if !errors.Is(err, indelible.ErrEvidenceKey) {
+			return err
+		}
+		if kerr := promisedUnder(p, vkey); !errors.Is(kerr, indelible.ErrEvidenceKey) {
+			return kerr
+		}
+	}
+	return err
+}
+
+func promisedUnder(p *indelible.Promise, vkey string) error {
+	origin, key, err := indelible.ParseVerifierKey(vkey)
+	if err != nil {
+		return err
+	}
+	if p.Origin != origin {
+		return fmt.Errorf("%w: it is of %q, the key of %q", indelible.ErrEvidenceKey, p.Origin, origin)
+	}
+	err = p.Verify(key)
+	if err == nil || errors.Is(err, indelible.ErrEvidenceKey) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", indelible.ErrEvidence, err)
 }
 
 // lookUp asks the log whether it kept a promise: by a leaf with the promised

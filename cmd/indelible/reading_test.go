@@ -166,10 +166,10 @@ func TestChangedEvidence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			whole := []byte(l.run("", args...))
-			c := &checking{vkey: l.vkey()}
-			check := c.evidence
+			c := &checking{vkey: l.vkey(), opt: checkOptions{key: l.vkey()}}
+			check := func(b []byte) (*checked, error) { return c.evidence(t.Context(), b) }
 			if name == "completeness" {
-				check = c.completeness
+				check = func(b []byte) (*checked, error) { return c.completeness(t.Context(), b) }
 			}
 			want := said(t, check, whole)
 			if want == "" {

@@ -68,6 +68,76 @@ func TestRotateSigner(t *testing.T) {
 	before.runWith(sampleLines(400, 1), "append").want(exitTampered)
 }
 
+// TestCheckAfterRotation: with the log at hand the keys it had before count;
+// what is not of this log does not hold.
+func TestCheckAfterRotation(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, nil)
+	m.run("init").want(exitOK)
+	receipt := save(t, []byte(m.runWith(sampleLines(0, 1), "append").want(exitOK).out))
+	m.runWith(sampleLines(1, 20), "append").want(exitOK)
+	evidence := save(t, []byte(m.run("prove", "7").want(exitOK).out))
+	other := m.copy()
+	for _, n := range []int{100, 200} {
+		m.run("keys", "rotate-signer", "--overlap", "0s").want(exitOK)
+		m.runWith(sampleLines(n, 1), "append").want(exitOK)
+		m.run("check", receipt).want(exitOK, "kept")
+		m.run("check", evidence).want(exitOK, "is in the log")
+	}
+	complete := save(t, []byte(other.run("prove", "--tenant", "tenant-1").want(exitOK).out))
+	m.run("check", complete).want(exitOK)
+
+	key := filepath.Join(m.dir, "log.vkey")
+	m.run("check", receipt, "--key", key).want(exitWrongKey)
+	m.run("check", evidence, "--key", key).want(exitWrongKey)
+	m.run("check", complete, "--key", key).want(exitWrongKey)
+
+	// An earlier key signed another history.
+	other.runWith(sampleLines(300, 3), "append").want(exitOK)
+	forked := save(t, []byte(other.run("prove", "7").want(exitOK).out))
+	m.run("check", forked).want(exitTampered, "does not continue")
+	other.runWith(sampleLines(400, 90), "append").want(exitOK)
+	m.run("check", save(t, []byte(other.run("prove", "7").want(exitOK).out))).want(exitTampered, "does not reach")
+
+	// Somebody else's, under the same name.
+	origin := strings.SplitN(string(m.read("log.vkey")), "+", 2)[0]
+	twin := newMachine(t, nil)
+	twin.run("init", "--origin", origin).want(exitOK)
+	m.run("check", save(t, []byte(twin.runWith(sampleLines(0, 1), "append").want(exitOK).out))).want(exitWrongKey)
+	m.run("check", save(t, []byte(twin.run("prove", "1").want(exitOK).out))).want(exitWrongKey)
+
+	// A log that cannot be asked: the key alone decides.
+	if err := os.RemoveAll(filepath.Join(m.dir, "store")); err != nil {
+		t.Fatal(err)
+	}
+	m.run("check", evidence).want(exitWrongKey, "is not asked")
+}
+
+// TestRollbackAfterRotation: what was accepted under the key before is not
+// forgotten.
+func TestRollbackAfterRotation(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, nil)
+	m.run("init").want(exitOK)
+	m.runWith(sampleLines(0, 10), "append").want(exitOK)
+	early := m.copy()
+	m.runWith(sampleLines(10, 90), "append").want(exitOK)
+	m.wantClean(100)
+	early.env["HOME"] = m.env["HOME"]
+	early.run("keys", "rotate-signer", "--overlap", "0s").want(exitOK)
+	if r := early.verify(exitTampered); len(r.Problems) != 1 || !strings.Contains(r.Problems[0].What, "rolled back") {
+		t.Errorf("%+v", r.Problems)
+	}
+	early.runWith(sampleLines(200, 200), "append").want(exitOK)
+	if r := early.verify(exitTampered); len(r.Problems) != 1 || !strings.Contains(r.Problems[0].What, "forked") {
+		t.Errorf("%+v", r.Problems)
+	}
+	m.run("keys", "rotate-signer", "--overlap", "0s").want(exitOK)
+	if r := m.verify(exitOK); !strings.Contains(strings.Join(r.Unchecked, " "), "split view") {
+		t.Errorf("%q", r.Unchecked)
+	}
+}
+
 // TestRotationCrash stops a rotation after each of its steps: whoever writes
 // next, be it an append, finishes it or leaves it as it was.
 func TestRotationCrash(t *testing.T) {

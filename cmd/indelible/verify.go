@@ -57,15 +57,12 @@ func (a *app) verify(ctx context.Context, opt verifyOptions) error {
 		return err
 	}
 	memory := openMemory(a.env)
-	var remembered *ledger.Checkpoint
+	vopt.Recall = memory.recall
 	if opt.trusted != "" {
-		if remembered, err = readCheckpoint(opt.trusted, vopt.VerifierKey); err != nil {
+		if vopt.Trusted, err = readCheckpoint(opt.trusted, vopt.VerifierKey); err != nil {
 			return err
 		}
-	} else {
-		remembered = memory.recall(vopt.VerifierKey)
 	}
-	vopt.Trusted = remembered
 	progress := newProgress(a.stderr, "leaves")
 	vopt.Progress = progress.update
 	report, err := ledger.Verify(ctx, st, vopt)

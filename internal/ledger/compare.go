@@ -134,10 +134,18 @@ func entrySize(level int) int {
 func (c *comparer) check(name string, want []byte, required bool) {
 	v := c.v
 	var got []byte
-	err := v.readAny(c.ctx, name, int64(len(want)), func(b []byte) error {
+	var later error
+	limit := int64(len(want))
+	if strings.HasPrefix(name, headsPrefix) {
+		limit = maxHeads // of a later version it may be longer
+	}
+	err := v.readAny(c.ctx, name, limit, func(b []byte) error {
 		if !bytes.Equal(b, want) {
 			if got == nil {
 				got = b
+			}
+			if later == nil {
+				later = newerHeads(b, want)
 			}
 			return tampered(name, "does not follow from the leaves")
 		}
@@ -154,11 +162,25 @@ func (c *comparer) check(name string, want []byte, required bool) {
 		v.failed(name, err)
 	case !required:
 		v.problem(interference, Problem{Object: name, What: "foreign object where a later part of the tree will stand"})
+	case later != nil:
+		v.problem(unreadable, Problem{Object: name, What: later.Error()})
 	default:
 		p := Problem{Object: name, What: bad.What}
 		c.name(&p, name, got, want)
 		v.problem(tampering, p)
 	}
+}
+
+// newerHeads says that an object other than the heads object that is wanted is
+// one of a later version, and not ours with another number in its prefix.
+func newerHeads(got, want []byte) error {
+	if !bytes.HasPrefix(want, []byte(headsMagic)) || bytes.Equal(ofThisVersion(headsMagic, got), want) {
+		return nil
+	}
+	if err := indelible.CheckPrefix("heads", headsMagic, got); newer(err) {
+		return err
+	}
+	return nil
 }
 
 // superseded reports whether a partial tile that is gone has made way, since

@@ -83,10 +83,7 @@ func readSegment(ctx context.Context, st store.Store, seq uint64) (*Segment, err
 	if err != nil {
 		return nil, missing(name, err)
 	}
-	seg, err := DecodeSegment(b)
-	if err == nil && seg.Seq != seq {
-		err = fmt.Errorf("holds segment %d", seg.Seq)
-	}
+	seg, err := decodeSlot(b, seq)
 	if err != nil {
 		return nil, damaged(name, err)
 	}

@@ -128,33 +128,61 @@ func bundleHashes(b []byte) ([]indelible.Hash, error) {
 // loadTable reads heads objects back to the latest full one and the head of
 // the segment that holds the heads leaf.
 func (s *state) loadTable(ctx context.Context, st store.Store, c *Checkpoint) error {
-	size := c.Size
-	var chain []*headsObject
+	chain, later, err := readHeads(ctx, st, c.Size)
+	if err != nil {
+		return err
+	}
+	err = s.takeTable(ctx, st, c, chain)
+	switch {
+	case later == nil || err != nil && !isTampering(err):
+		return err
+	case err == nil:
+		return tampered(headsName(c.Size), "%v, there or in one before it", errVersionChanged)
+	}
+	return later // it does not fit as one of ours
+}
+
+// readHeads reads the heads objects, newest first. later says that one of them
+// claims to be of a newer version: it is sound, then, but for this claim.
+func readHeads(ctx context.Context, st store.Store, size uint64) (chain []*headsObject, later, err error) {
 	for at := size; ; {
 		name := headsName(at)
 		b, err := readAll(ctx, st, name, maxHeads)
 		if err != nil {
-			return missing(name, err)
+			return nil, nil, missing(name, err)
 		}
 		h, err := decodeHeadsObject(b)
+		if newer(err) {
+			later = damaged(name, err)
+			if h, err = decodeHeadsObject(ofThisVersion(headsMagic, b)); err != nil {
+				return nil, nil, later
+			}
+		}
 		if err != nil || h.Size != at || (!h.Full && (h.PreviousSize == 0 || h.PreviousSize >= at)) {
-			return tampered(name, "damaged: %v", err)
+			if later != nil {
+				return nil, nil, later
+			}
+			return nil, nil, tampered(name, "damaged: %v", err)
 		}
 		chain = append(chain, h)
 		if h.Full {
-			break
+			return chain, later, nil
 		}
 		at = h.PreviousSize
 	}
-	newest := chain[0]
+}
+
+// takeTable takes the heads objects in, newest first, and checks them against
+// the heads leaf at the end of the tree.
+func (s *state) takeTable(ctx context.Context, st store.Store, c *Checkpoint, chain []*headsObject) error {
+	newest, size := chain[0], c.Size
 	name := headsName(size)
 	if len(newest.Leaves) == 0 {
 		return tampered(name, "holds no heads leaf")
 	}
 	last := newest.Leaves[len(newest.Leaves)-1]
-	leaf, heads, err := decodeHeadsLeaf(last)
-	if err != nil || last.Index != size-1 {
-		return tampered(name, "its heads leaf is not at the end of the tree: %v", err)
+	if last.Index != size-1 {
+		return tampered(name, "its heads leaf is not at the end of the tree")
 	}
 	// Rows and keys follow from the heads leaf; that it is in the tree nothing
 	// else would show.
@@ -163,16 +191,20 @@ func (s *state) loadTable(ctx context.Context, st store.Store, c *Checkpoint) er
 	} else if !bytes.Equal(inTree, last.Leaf) {
 		return tampered(name, "its heads leaf is not the one in the tree")
 	}
+	leaf, heads, err := decodeHeadsLeaf(last)
+	if err != nil {
+		return damaged(name, err)
+	}
 	for i := len(chain) - 1; i >= 0; i-- {
 		if err := s.takeHeads(chain[i]); err != nil {
-			return tampered(headsName(chain[i].Size), "%v", err)
+			return newerLeaves(ctx, st, c, chain[i], err)
 		}
 	}
 	if s.rows.root() != heads.Root || uint64(len(s.tenants)) != heads.Rows || keysHash(s.keyLeaves) != heads.Keys {
 		return tampered(name, "rows, tenants or keys are not those of the heads leaf")
 	}
 	if err := s.takeKeys(); err != nil {
-		return tampered(name, "%v", err)
+		return damaged(name, err)
 	}
 	s.lastHeads, s.headsSize = size-1, size
 	return s.loadLastSegment(ctx, st, leaf.Segment, size, last.Leaf)
@@ -290,6 +322,9 @@ func readSegmentHeadFrom(ctx context.Context, st store.Store, seq uint64) (*Segm
 	}
 	size := int64(binary.BigEndian.Uint32(b[8:])) + int64(binary.BigEndian.Uint32(b[12:]))*indelible.LeafSize + segmentFooter
 	if size > MaxSegment || size > o.Size {
+		if err := indelible.CheckPrefix("segment", segmentMagic, b); err != nil {
+			return nil, damaged(name, err)
+		}
 		return nil, tampered(name, "lengths in its header do not fit")
 	}
 	if int64(len(b)) < size {
@@ -300,8 +335,13 @@ func readSegmentHeadFrom(ctx context.Context, st store.Store, seq uint64) (*Segm
 		b = o.Data
 	}
 	seg, _, err := decodeSegment(bytes.Clone(b[:size]))
+	if newer(err) {
+		if _, _, werr := decodeSegment(ofThisVersion(segmentMagic, b[:size])); werr == nil {
+			err = errVersionChanged
+		}
+	}
 	if err != nil {
-		return nil, tampered(name, "%v", err)
+		return nil, damaged(name, err)
 	}
 	return seg, nil
 }

@@ -34,7 +34,7 @@ func (o originals) Read(ctx context.Context, name string, opt store.ReadOptions)
 // a bucket can hide them, and that must stop neither writer nor reader.
 func beneath[T any](st store.Store, read func(store.Store) (T, error)) (T, error) {
 	v, err := read(st)
-	if _, already := st.(originals); already || !isTampering(err) {
+	if _, already := st.(originals); already || !isTampering(err) && !newer(err) {
 		return v, err
 	}
 	if original, oerr := read(originals{st}); oerr == nil {

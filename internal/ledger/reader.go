@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
@@ -61,6 +62,41 @@ func (r *Reader) Refresh(ctx context.Context) error {
 
 // Checkpoint is the tree head everything read is proved against.
 func (r *Reader) Checkpoint() *Checkpoint { return r.checkpoint }
+
+// LogKeys returns the verifier keys the log had, the current one first: those
+// before it handed over to it, in the log, with a signature each.
+func (r *Reader) LogKeys(ctx context.Context) ([]string, error) {
+	s, err := loadPublished(ctx, r.st, r.checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	var vkeys []string
+	slices.Reverse(s.oldKeys)
+	for _, key := range append([]indelible.PublicKey{s.logKey}, s.oldKeys...) {
+		vkey, err := indelible.FormatVerifierKey(r.checkpoint.Origin, key)
+		if err != nil {
+			return nil, err
+		}
+		vkeys = append(vkeys, vkey)
+	}
+	if !slices.Contains(vkeys, r.vkey) {
+		return nil, tampered(checkpointName, "signed with a key that is not one the log itself names")
+	}
+	return vkeys, nil
+}
+
+// Continues checks that the log continues an earlier tree of its own, whose
+// checkpoint one of its keys signed.
+func (r *Reader) Continues(ctx context.Context, earlier *Checkpoint) error {
+	if earlier.Size > r.checkpoint.Size {
+		return tampered(checkpointName, "its tree of size %d does not reach the one of size %d", r.checkpoint.Size, earlier.Size)
+	}
+	root, err := treeHash(ctx, r.st, r.checkpoint, earlier.Size)
+	if err == nil && root != earlier.Root {
+		err = tampered(checkpointName, "does not continue the tree of size %d", earlier.Size)
+	}
+	return err
+}
 
 // Entry reads one leaf with its payload.
 func (r *Reader) Entry(ctx context.Context, index uint64) (*Entry, error) {

@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -107,13 +106,4 @@ func (r *Reader) Since(ctx context.Context, first uint64, keep func(*indelible.L
 			yield(nil, err)
 		}
 	}
-}
-
-// damaged turns bytes that cannot be read into tampering, unless a later
-// version of this program may have written them.
-func damaged(object string, err error) error {
-	if errors.Is(err, indelible.ErrNewerFormat) || errors.Is(err, indelible.ErrCriticalField) {
-		return fmt.Errorf("%s: %w", object, err)
-	}
-	return tampered(object, "%v", err)
 }

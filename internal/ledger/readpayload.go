@@ -22,6 +22,14 @@ func readPayload(ctx context.Context, st store.Store, seq, index uint64) ([]byte
 	if len(b) < segmentFixed {
 		return nil, tampered(name, "cut short")
 	}
+	if err := indelible.CheckPrefix("segment", segmentMagic, b); err != nil {
+		if newer(err) { // all of it tells whether that is so
+			if _, serr := readSegment(ctx, st, seq); serr != nil {
+				return nil, serr
+			}
+		}
+		return nil, damaged(name, err)
+	}
 	header := int64(binary.BigEndian.Uint32(b[8:]))
 	if header > o.Size || header > MaxSegment {
 		return nil, tampered(name, "lengths in its header do not fit")

@@ -40,6 +40,11 @@ func (s *state) readSlot(ctx context.Context, st store.Store, seq uint64) (slot,
 			return slot{}, err
 		}
 		seg, err := DecodeSegment(o.Data)
+		if errors.Is(err, indelible.ErrNewerFormat) {
+			if was, werr := DecodeSegment(ofThisVersion(segmentMagic, o.Data)); werr == nil && was.Seq == seq && s.mayWrite(was) {
+				err, ours = errVersionChanged, tampered(name, "%v", errVersionChanged)
+			}
+		}
 		if errors.Is(err, indelible.ErrNewerFormat) || errors.Is(err, indelible.ErrCriticalField) && s.mayWrite(seg) {
 			return slot{}, fmt.Errorf("%s: %w", name, err)
 		}

@@ -20,11 +20,14 @@ type VerifyOptions struct {
 	VerifierKey string // from outside the store
 	OwnKey      bool   // the key is the ledger's own log.vkey: a misfit is tampering
 
-	Trusted *Checkpoint   // seen before, to be continued by this log
-	MaxAge  time.Duration // of the newest heads leaf; 0: any
-	Policy  []byte        // C2SP tlog-policy whose cosignatures the checkpoint must carry; nil: none
-	Locked  bool          // the ledger locks what it writes: say where a lock is missing
-	Range   *Range        // nil: everything
+	Trusted *Checkpoint // seen before, to be continued by this log
+	// Recall returns the checkpoint accepted last under a key, or nil. Without
+	// Trusted it is asked for the key given and for all the log names.
+	Recall func(vkey string) *Checkpoint
+	MaxAge time.Duration // of the newest heads leaf; 0: any
+	Policy []byte        // C2SP tlog-policy whose cosignatures the checkpoint must carry; nil: none
+	Locked bool          // the ledger locks what it writes: say where a lock is missing
+	Range  *Range        // nil: everything
 
 	IDKey  *[32]byte // to check event references; nil: not checked
 	Opener Opener    // to look into payloads; nil: not opened
@@ -259,8 +262,28 @@ func (v *verifier) openedByEarlierKey(signed []byte, size uint64) bool {
 	return false
 }
 
+// recall trusts the largest checkpoint that is remembered, under the key given
+// or another the log had: a rotation must not make anybody forget.
+func (v *verifier) recall() {
+	if v.opt.Trusted != nil || v.opt.Recall == nil {
+		return
+	}
+	vkeys := []string{v.opt.VerifierKey}
+	for _, key := range append([]indelible.PublicKey{v.state.logKey}, v.state.oldKeys...) {
+		if vkey, err := indelible.FormatVerifierKey(v.checkpoint.Origin, key); err == nil {
+			vkeys = append(vkeys, vkey)
+		}
+	}
+	for _, vkey := range vkeys {
+		if c := v.opt.Recall(vkey); c != nil && (v.opt.Trusted == nil || c.Size > v.opt.Trusted.Size) {
+			v.opt.Trusted = c
+		}
+	}
+}
+
 // checkTrusted demands that this log continues a checkpoint seen before.
 func (v *verifier) checkTrusted(ctx context.Context) {
+	v.recall()
 	t, c := v.opt.Trusted, v.checkpoint
 	switch {
 	case t == nil:

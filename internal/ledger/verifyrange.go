@@ -86,7 +86,10 @@ func (v *verifier) checkLeafInSegment(ctx context.Context, index uint64, encoded
 			if f.err == nil {
 				f.err = errors.New("missing")
 			}
-			v.failed(segmentName(leaf.Segment), tampered(segmentName(leaf.Segment), "%v", f.err))
+			if !unjudged(f.err) {
+				f.err = tampered(segmentName(leaf.Segment), "%v", f.err)
+			}
+			v.failed(segmentName(leaf.Segment), f.err)
 			return nil, d
 		}
 		seg, d = f.seg, f.d

@@ -106,7 +106,7 @@ func (v *verifier) recoverLeaves(ctx context.Context, end uint64, bad []fetched)
 		// One transaction a segment, as the leaves themselves say.
 		for err == nil && len(leaves) > 0 {
 			if err = leaf.Decode(leaves[0]); err != nil {
-				err = tampered(bundleName(int64(s.edge.size/torchwood.TileWidth), torchwood.TileWidth), "leaf %d: %v", s.edge.size, err)
+				err = damaged(bundleName(int64(s.edge.size/torchwood.TileWidth), torchwood.TileWidth), fmt.Errorf("leaf %d: %w", s.edge.size, err))
 				break
 			}
 			if s.edge.size == first || leaf.Segment != segment {

@@ -96,9 +96,8 @@ func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
 func decodeSlot(b []byte, seq uint64) (*Segment, error) {
 	seg, err := DecodeSegment(b)
 	if errors.Is(err, indelible.ErrNewerFormat) {
-		was := append(indelible.AppendPrefix(nil, segmentMagic), b[6:]...)
-		if _, werr := DecodeSegment(was); werr == nil {
-			err = errors.New("segment: its format version was changed")
+		if _, werr := DecodeSegment(ofThisVersion(segmentMagic, b)); werr == nil {
+			err = fmt.Errorf("segment: %w", errVersionChanged)
 		}
 	}
 	if err == nil && seg.Seq != seq {
@@ -112,8 +111,7 @@ func decodeSlot(b []byte, seq uint64) (*Segment, error) {
 
 // unjudged reports whether an error leaves open what an object holds.
 func unjudged(err error) bool {
-	return errors.Is(err, indelible.ErrNewerFormat) || errors.Is(err, indelible.ErrCriticalField) ||
-		errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied)
+	return newer(err) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied)
 }
 
 // inTree reports whether the leaves of a segment are those of the tree at
@@ -237,7 +235,11 @@ func (v *verifier) takeDamaged(ctx context.Context, f fetched, bad []fetched) []
 			index := seg.OldSize + uint64(i)
 			p.Index, p.EventID = &index, v.eventID(seg.Payloads[i])
 		}
-		v.problem(tampering, p)
+		sure := tampering
+		if newer(err) { // its writer signed it
+			sure = unreadable
+		}
+		v.problem(sure, p)
 	}
 	t.replay(seg, f.d) // tells everything to tolerate
 	v.accept(t, f)
