@@ -39,14 +39,15 @@ func main() {
 	dir := flag.String("dir", "", "scratch directory (default: a temporary one)")
 	n := flag.Int("n", 1_000_000, "events in the large ledgers")
 	soak := flag.Bool("soak", false, "5 million events")
+	keep := flag.Bool("keep", false, "leave the scratch directory: ext4 makes files slowly for minutes after thousands were deleted nearby")
 	flag.Parse()
-	if err := run(*dir, *n, *soak, flag.Args()); err != nil {
+	if err := run(*dir, *n, *soak, *keep, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string, n int, soak bool, names []string) error {
+func run(dir string, n int, soak, keep bool, names []string) error {
 	if soak {
 		n = 5_000_000
 	}
@@ -54,7 +55,11 @@ func run(dir string, n int, soak bool, names []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch)
+	if keep {
+		fmt.Println("scratch directory:", scratch)
+	} else {
+		defer os.RemoveAll(scratch)
+	}
 	e := &env{dir: scratch, n: n, soak: soak}
 	for _, b := range benches {
 		if len(names) > 0 && !contains(names, b.name) {
