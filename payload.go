@@ -176,13 +176,12 @@ func (p *Payload) Hash() Hash {
 // HashPayload computes the payload hash from the encoding. It checks no more
 // than it needs; DecodePayload says whether the payload is well formed.
 func HashPayload(b []byte) (Hash, error) {
-	errShort := errors.New("payload: lengths do not add up")
 	if len(b) < 4+42 {
-		return Hash{}, errShort
+		return Hash{}, errPayloadLengths
 	}
 	n := int(binary.BigEndian.Uint32(b))
 	if n > maxPayloadHeader || n < 42 || n > len(b)-4 {
-		return Hash{}, errShort
+		return Hash{}, errPayloadLengths
 	}
 	header, rest := b[4:4+n], b[4+n:]
 	count := int(header[6])
@@ -192,7 +191,7 @@ func HashPayload(b []byte) (Hash, error) {
 	at := header[40:]
 	for range count {
 		if len(at) < 8 {
-			return Hash{}, errShort
+			return Hash{}, errPayloadLengths
 		}
 		size := int(binary.BigEndian.Uint32(at[4:]))
 		skip := 8 + int(at[3])
@@ -200,14 +199,14 @@ func HashPayload(b []byte) (Hash, error) {
 			skip += HashSize
 		}
 		if skip > len(at) || size > len(rest) {
-			return Hash{}, errShort
+			return Hash{}, errPayloadLengths
 		}
 		sum := sha256.Sum256(rest[:size])
 		buf = append(buf, sum[:]...)
 		at, rest = at[skip:], rest[size:]
 	}
 	if len(rest) != 0 {
-		return Hash{}, errShort
+		return Hash{}, errPayloadLengths
 	}
 	return sha256.Sum256(buf), nil
 }
@@ -215,13 +214,12 @@ func HashPayload(b []byte) (Hash, error) {
 // PlainParts appends the contents of a payload's parts to parts, without
 // copying or hashing them. A part that is encrypted or compressed is an error.
 func PlainParts(b []byte, parts [][]byte) ([][]byte, error) {
-	errShort := errors.New("payload: lengths do not add up")
 	if len(b) < 4+42 {
-		return nil, errShort
+		return nil, errPayloadLengths
 	}
 	n := int(binary.BigEndian.Uint32(b))
 	if n > maxPayloadHeader || n < 42 || n > len(b)-4 {
-		return nil, errShort
+		return nil, errPayloadLengths
 	}
 	if err := checkPrefix("payload", payloadMagic, b[4:4+n]); err != nil {
 		return nil, err
@@ -229,23 +227,25 @@ func PlainParts(b []byte, parts [][]byte) ([][]byte, error) {
 	at, rest := b[44:4+n], b[4+n:]
 	for i := range int(b[10]) {
 		if len(at) < 8 {
-			return nil, errShort
+			return nil, errPayloadLengths
 		}
 		if at[1] != AlgNone || at[2] != CompressNone || at[3] != 0 {
 			return nil, fmt.Errorf("payload: part %d: %w", i, ErrSealed)
 		}
 		size := int(binary.BigEndian.Uint32(at[4:]))
 		if size > len(rest) {
-			return nil, errShort
+			return nil, errPayloadLengths
 		}
 		parts = append(parts, rest[:size:size])
 		at, rest = at[8:], rest[size:]
 	}
 	if len(rest) != 0 {
-		return nil, errShort
+		return nil, errPayloadLengths
 	}
 	return parts, nil
 }
+
+var errPayloadLengths = errors.New("payload: lengths do not add up")
 
 // ErrSealed: a part is encrypted and no key for it is here.
 var ErrSealed = errors.New("encrypted, and no key for it is here")

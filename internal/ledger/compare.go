@@ -241,7 +241,9 @@ func (c *comparer) payloads(f fetched, tenants []tenantCheck) {
 		if c.v.opt.Opener != nil {
 			c.v.checkIdentities(f.seg, tenants)
 		}
-		c.v.buffers.Put(&f.buf) // nothing refers to the segment any more
+		// Nothing refers to the segment any more.
+		c.v.buffers.Put(&f.buf)
+		c.v.digests.Put(&f.d)
 	}
 }
 

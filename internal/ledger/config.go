@@ -47,7 +47,7 @@ const (
 	idleCommitEvery     = 10 * time.Second // when little happens and nobody waits
 
 	segmentTarget  = 4 << 20
-	segmentBacklog = 16 << 20
+	segmentBacklog = 8 << 20
 
 	// Tiles, heads objects and kept checkpoints hold no personal data.
 	permanentRetention = 10 * 365 * 24 * time.Hour

@@ -86,7 +86,7 @@ type txn struct {
 	tiles     []object // tiles and bundles completed
 	leaves    []byte
 	payloads  [][]byte
-	rows      map[uint64]indelible.Row // changed
+	rows      map[uint64]*indelible.Row // changed
 	byRef     map[indelible.Ref]uint64
 	tenants   []keptLeaf
 	writers   []indelible.Writer
@@ -114,7 +114,7 @@ func (s *state) begin(seq uint64, time int64) *txn {
 		base: s, seq: seq, time: time, logKey: s.logKey, logID: s.logID,
 		edge:   s.edge.clone(),
 		bundle: append(make([]byte, 0, torchwood.TileWidth*(2+indelible.LeafSize)), s.bundle...),
-		rows:   make(map[uint64]indelible.Row), byRef: make(map[indelible.Ref]uint64),
+		rows:   make(map[uint64]*indelible.Row), byRef: make(map[indelible.Ref]uint64),
 		rowCount: len(s.rows.rows),
 	}
 }
@@ -133,11 +133,11 @@ func (t *txn) settle() {
 		}
 	}
 	for i := range t.tenants { // new rows in order first
-		t.base.rows.set(t.rows[uint64(t.rowCount+i)+1])
+		t.base.rows.set(*t.rows[uint64(t.rowCount+i)+1])
 	}
 	for no, row := range t.rows {
 		if int(no) <= t.rowCount {
-			t.base.rows.set(row)
+			t.base.rows.set(*row)
 		}
 	}
 	t.settled, t.loose = true, false
@@ -218,9 +218,20 @@ func (s *state) closeHeads() object {
 // row is the current row of a tenant within the transaction.
 func (t *txn) row(no uint64) indelible.Row {
 	if r, ok := t.rows[no]; ok {
-		return r
+		return *r
 	}
 	return t.base.rows.rows[no-1]
+}
+
+// touch is the current row of a tenant, to be changed.
+func (t *txn) touch(no uint64) *indelible.Row {
+	r, ok := t.rows[no]
+	if !ok {
+		was := t.base.rows.rows[no-1]
+		r = &was
+		t.rows[no] = r
+	}
+	return r
 }
 
 // tenantNo finds the number of a tenant by its reference.
@@ -276,16 +287,15 @@ func (t *txn) grow(leaf *indelible.Leaf, encoded []byte, h indelible.Hash, paylo
 	kept := keptLeaf{Index: index, Leaf: encoded, Payload: payload}
 	switch kind := leaf.Kind; {
 	case kind == indelible.KindTenant:
-		t.rows[leaf.TenantNo] = indelible.Row{TenantNo: leaf.TenantNo, TenantSeq: 1, Leaf: h, Tenant: h}
+		t.rows[leaf.TenantNo] = &indelible.Row{TenantNo: leaf.TenantNo, TenantSeq: 1, Leaf: h, Tenant: h}
 		t.byRef[leaf.EventRef] = leaf.TenantNo
 		t.loose = true
 		kept = kept.clone()
 		t.tenants = append(t.tenants, kept)
 		t.fresh = append(t.fresh, kept)
 	case kind.OfTenant():
-		row := t.row(leaf.TenantNo)
+		row := t.touch(leaf.TenantNo)
 		row.TenantSeq, row.Leaf = leaf.TenantSeq, h
-		t.rows[leaf.TenantNo] = row
 		t.loose = true
 		t.recorded++
 	default:
@@ -309,8 +319,13 @@ type digest struct {
 	payloads []indelible.Hash // zero where a payload is malformed
 }
 
-func (s *Segment) digest() digest {
-	d := digest{make([]indelible.Hash, s.Count()), make([]indelible.Hash, s.Count())}
+func (s *Segment) digest() digest { return s.digestInto(digest{}) }
+
+// digestInto computes the digest in the room of one that is not needed any more.
+func (s *Segment) digestInto(d digest) digest {
+	n := s.Count()
+	d.leaves = slices.Grow(d.leaves[:0], n)[:n]
+	d.payloads = slices.Grow(d.payloads[:0], n)[:n]
 	for i := range d.leaves {
 		d.leaves[i] = indelible.LeafHash(s.Leaf(i))
 		d.payloads[i], _ = indelible.HashPayload(s.Payloads[i])

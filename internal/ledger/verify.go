@@ -63,7 +63,8 @@ type verifier struct {
 	tenants    map[string]uint64 // row by name
 	system     []bool            // by tenant number − 1
 	stuck      bool              // segments that remain cannot be placed
-	buffers    sync.Pool         // of segments that were read
+	buffers    sync.Pool         // of segments that were read, *[]byte
+	digests    sync.Pool         // of theirs, *digest
 
 	compare *comparer
 

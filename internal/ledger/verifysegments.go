@@ -80,7 +80,11 @@ func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
 			f.later, f.seg = f.seg, nil
 		}
 		if err == nil {
-			f.d, f.buf = f.seg.digest(), b
+			var used digest
+			if d, ok := v.digests.Get().(*digest); ok {
+				used = *d
+			}
+			f.d, f.buf = f.seg.digestInto(used), b
 		} else if f.err == nil {
 			f.data, f.err = b, err
 		}
