@@ -52,14 +52,19 @@ func benchFsck(ctx context.Context, e *env) error {
 	if err := shutdown(ctx); err != nil {
 		return err
 	}
-	theirs := time.Duration(1 << 62)
-	for range 2 {
-		begun := time.Now()
-		f := fsck.New(verifier.Name(), verifier, &client.FileFetcher{Root: dir}, leafHashes, fsck.Opts{N: 2})
-		if err := f.Check(ctx); err != nil {
-			return fmt.Errorf("fsck: %w", err)
+	theirs := make(map[uint]time.Duration)
+	for range 3 {
+		for _, workers := range []uint{1, 2} { // the command's default, and one a core
+			begun := time.Now()
+			f := fsck.New(verifier.Name(), verifier, &client.FileFetcher{Root: dir}, leafHashes, fsck.Opts{N: workers})
+			if err := f.Check(ctx); err != nil {
+				return fmt.Errorf("fsck: %w", err)
+			}
+			took := time.Since(begun)
+			if best, ok := theirs[workers]; !ok || took < best {
+				theirs[workers] = took
+			}
 		}
-		theirs = min(theirs, time.Since(begun))
 	}
 	small := &env{dir: e.dir, n: n}
 	own, _, err := bigLedger(ctx, small)
@@ -67,13 +72,17 @@ func benchFsck(ctx context.Context, e *env) error {
 		return err
 	}
 	ours := time.Duration(1 << 62)
-	for range 2 {
+	for range 3 {
 		_, took, err := verifyDir(ctx, own, false)
 		if err != nil {
 			return err
 		}
 		ours = min(ours, took)
 	}
-	row(fmt.Sprintf("full verification of %d: %.0f/s against Tessera fsck %.0f/s", n, rate(n, ours), rate(n, theirs)), fmt.Sprintf("%.1f x", theirs.Seconds()/ours.Seconds()), "8 x", "4 x")
+	for _, workers := range []uint{1, 2} {
+		t := theirs[workers]
+		row(fmt.Sprintf("full verification of %d: %.0f/s against Tessera fsck, %d workers, %.0f/s", n, rate(n, ours), workers, rate(n, t)),
+			fmt.Sprintf("%.1f x", t.Seconds()/ours.Seconds()), "8 x", "4 x")
+	}
 	return nil
 }

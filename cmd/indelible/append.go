@@ -157,6 +157,9 @@ func (r *appendRun) away(why error) {
 			what = "commits have stopped"
 		}
 		fmt.Fprintf(r.app.stderr, "%s; events are safe in the journal and go to the store later: %s\n", what, why)
+		if _, hint := classify(why); hint != "" {
+			fmt.Fprintf(r.app.stderr, "hint: %s\n", hint)
+		}
 		r.isAway = true
 	}
 }
