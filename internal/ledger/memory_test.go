@@ -135,7 +135,7 @@ func (m *memory) Create(ctx context.Context, name string, data []byte, until tim
 	if m.newest(name) != nil {
 		return fmt.Errorf("create %s: %w", name, store.ErrExist)
 	}
-	m.put(name, version{data: bytes.Clone(data)})
+	m.put(name, version{data: bytes.Clone(data), locked: until})
 	return nil
 }
 
@@ -189,7 +189,7 @@ func (m *memory) Read(ctx context.Context, name string, opt store.ReadOptions) (
 	if m.max > 0 && last-first > int64(m.max) {
 		return store.Object{}, fmt.Errorf("read %s: %w", name, store.ErrTooLarge)
 	}
-	return store.Object{Data: bytes.Clone(v.data[first:last]), Size: size, ETag: etagOf(v), Version: v.id}, nil
+	return store.Object{Data: bytes.Clone(v.data[first:last]), Size: size, ETag: etagOf(v), Version: v.id, LockedUntil: v.locked}, nil
 }
 
 func (m *memory) List(ctx context.Context, prefix, after string) iter.Seq2[string, error] {

@@ -212,9 +212,8 @@ func TestVoidsLater(t *testing.T) {
 			p.publish()
 			var voids []string
 			for i := range 4 {
-				name := ledger.SegmentName(p.ledger.Status().LastSegment + 1)
 				for k := range i {
-					name = ledger.SegmentName(p.ledger.Status().LastSegment + 1 + uint64(k))
+					name := ledger.SegmentName(p.ledger.Status().LastSegment + 1 + uint64(k))
 					mem.set(name, []byte("garbage"))
 					voids = append(voids, name)
 				}
