@@ -189,7 +189,7 @@ func (m *memory) Read(ctx context.Context, name string, opt store.ReadOptions) (
 	if m.max > 0 && last-first > int64(m.max) {
 		return store.Object{}, fmt.Errorf("read %s: %w", name, store.ErrTooLarge)
 	}
-	return store.Object{Data: bytes.Clone(v.data[first:last]), Size: size, ETag: etagOf(v), Version: v.id, LockedUntil: v.locked}, nil
+	return store.Object{Data: bytes.Clone(v.data[first:last]), Size: size, ETag: etagOf(v), Version: v.id, LockedUntil: v.locked, LockMode: lockMode(v.locked)}, nil
 }
 
 func (m *memory) List(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
@@ -255,10 +255,20 @@ func (m *memory) Remove(ctx context.Context, name string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if v := m.newest(name); v != nil && v.locked.After(time.Now()) {
+		return fmt.Errorf("remove %s: %w: it is locked", name, store.ErrDenied)
+	}
 	if versions := m.objects[name]; len(versions) > 1 {
 		m.objects[name] = versions[:len(versions)-1]
 		return nil
 	}
 	delete(m.objects, name)
 	return nil
+}
+
+func lockMode(until time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	return "GOVERNANCE"
 }
