@@ -105,9 +105,7 @@ func (a *app) rotateSigner(ctx context.Context, overlap string) error {
 	if err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	lock, err := datadir.WaitLock(wait, d.Path)
+	lock, err := waitLock(ctx, d)
 	if err != nil {
 		return err
 	}

@@ -139,9 +139,7 @@ func (a *app) keysRestore(ctx context.Context, opt restoreOptions, name string) 
 	if err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	lock, err := datadir.WaitLock(wait, d.Path)
+	lock, err := waitLock(ctx, d)
 	if err != nil {
 		return err
 	}

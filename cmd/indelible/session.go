@@ -34,11 +34,16 @@ type writeOptions struct {
 // lockWait is how long a command waits for another process to finish writing.
 const lockWait = 10 * time.Second
 
-// openForWriting waits for the writer's lock and opens the ledger.
-func (a *app) openForWriting(ctx context.Context, d *datadir.Directory, opt writeOptions) (*session, error) {
+// waitLock takes the writer's lock, waiting a while for a process that has it.
+func waitLock(ctx context.Context, d *datadir.Directory) (*datadir.Lock, error) {
 	wait, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	lock, err := datadir.WaitLock(wait, d.Path)
+	return datadir.WaitLock(wait, d.Path)
+}
+
+// openForWriting waits for the writer's lock and opens the ledger.
+func (a *app) openForWriting(ctx context.Context, d *datadir.Directory, opt writeOptions) (*session, error) {
+	lock, err := waitLock(ctx, d)
 	if err != nil {
 		return nil, err
 	}

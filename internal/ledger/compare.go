@@ -125,7 +125,7 @@ func partialSize(name string) int {
 // entrySize is the size of what a tile of a level holds.
 func entrySize(level int) int {
 	if level < 0 {
-		return 2 + indelible.LeafSize
+		return leafEntry
 	}
 	return tlog.HashSize
 }

@@ -49,8 +49,9 @@ const (
 	segmentTarget  = 4 << 20
 	segmentBacklog = 8 << 20
 
-	// Tiles, heads objects and kept checkpoints hold no personal data.
-	permanentRetention = 10 * 365 * 24 * time.Hour
+	// PermanentRetention is how long what holds no personal data is locked:
+	// tiles, heads objects and kept checkpoints.
+	PermanentRetention = 10 * 365 * 24 * time.Hour
 
 	maxUnpublished = 64 << 20 // bytes of tiles waiting before commits wait for the publish
 )

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"indelible"
-	"indelible/internal/disk"
 	"indelible/internal/store"
 )
 
@@ -64,9 +63,4 @@ func CheckEmpty(ctx context.Context, st store.Store) error {
 		}
 	}
 	return nil
-}
-
-// InitDirectory writes what a new data directory's ledger needs on disk.
-func InitDirectory(fsys disk.FS, dir string, m Mark) error {
-	return WriteMark(fsys, dir, m)
 }

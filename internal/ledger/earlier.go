@@ -136,7 +136,7 @@ func (l *Ledger) segmentOf(ctx context.Context, index uint64, try attempts) (uin
 		if err != nil {
 			return err
 		}
-		const entry = 2 + indelible.LeafSize
+		const entry = leafEntry
 		at := int(index%torchwood.TileWidth) * entry
 		if at+entry > len(b) {
 			return fmt.Errorf("leaf %d is not published", index)

@@ -112,7 +112,7 @@ func (w *world) directory(n int, fsys disk.FS, epoch uint64) *directory {
 		Key:      keys[n],
 		Endorsed: indelible.Endorse(w.logKey, w.origin, w.logID, id, publicKey(keys[n]), epoch),
 	}
-	if err := ledger.InitDirectory(fsys, "/data", ledger.Mark{}); err != nil {
+	if err := ledger.WriteMark(fsys, "/data", ledger.Mark{}); err != nil {
 		w.t.Fatal(err)
 	}
 	return d

@@ -111,7 +111,7 @@ func missing(name string, err error) error {
 
 // bundleHashes splits a bundle into its leaves and hashes them.
 func bundleHashes(b []byte) ([]indelible.Hash, error) {
-	const entry = 2 + indelible.LeafSize
+	const entry = leafEntry
 	if len(b)%entry != 0 {
 		return nil, errors.New("bundle: odd length")
 	}

@@ -5,9 +5,10 @@ import (
 	"strconv"
 	"strings"
 
+	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"filippo.io/torchwood"
+	"indelible"
 )
 
 // Names in the store: docs/format.md, Names in the store.
@@ -39,3 +40,6 @@ func tileName(level int, n int64, w int) string {
 }
 
 func bundleName(n int64, w int) string { return tileName(-1, n, w) }
+
+// leafEntry is the size of a leaf in its bundle: u16 length, then the leaf.
+const leafEntry = 2 + indelible.LeafSize

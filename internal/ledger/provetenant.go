@@ -66,7 +66,6 @@ func (r *Reader) leavesOf(ctx context.Context, first, tenantNo uint64, each func
 // leaves calls each with every proved leaf from index first on.
 func (r *Reader) leaves(ctx context.Context, first uint64, each func(index uint64, encoded []byte, leaf *indelible.Leaf) error) error {
 	hashes := treeReader(ctx, r.st, r.checkpoint)
-	const entry = 2 + indelible.LeafSize
 	for at := first; at < r.checkpoint.Size; {
 		n := at / torchwood.TileWidth
 		w := min(r.checkpoint.Size-n*torchwood.TileWidth, torchwood.TileWidth)
@@ -76,8 +75,7 @@ func (r *Reader) leaves(ctx context.Context, first uint64, each func(index uint6
 		}
 		var leaf indelible.Leaf
 		for ; at < n*torchwood.TileWidth+w; at++ {
-			i := int(at%torchwood.TileWidth) * entry
-			encoded := b[i+2 : i+entry]
+			encoded := bundleEntry(b, at)
 			if err := leaf.Decode(encoded); err != nil {
 				return damaged(fmt.Sprintf("leaf %d", at), err)
 			}

@@ -12,7 +12,6 @@ import (
 
 	"filippo.io/torchwood"
 
-	"indelible"
 	"indelible/internal/store"
 )
 
@@ -134,7 +133,7 @@ func (s *state) unfinished() map[int]object {
 		}
 	}
 	if len(s.bundle) > 0 {
-		w := len(s.bundle) / (2 + indelible.LeafSize)
+		w := len(s.bundle) / leafEntry
 		objects[-1] = object{bundleName(int64(s.edge.size/torchwood.TileWidth), w), bytes.Clone(s.bundle)}
 	}
 	return objects
@@ -237,5 +236,5 @@ func (l *Ledger) permanently() time.Time {
 	if l.cfg.Retention == 0 {
 		return time.Time{}
 	}
-	return l.lockUntil(permanentRetention)
+	return l.lockUntil(PermanentRetention)
 }

@@ -149,9 +149,7 @@ func (r *Reader) Entries(ctx context.Context, first, end uint64) iter.Seq2[*Entr
 				return
 			}
 			for ; at < min(end, n*torchwood.TileWidth+w); at++ {
-				const entry = 2 + indelible.LeafSize
-				i := int(at%torchwood.TileWidth) * entry
-				e, err := r.fromBundle(ctx, b[i+2:i+entry], at)
+				e, err := r.fromBundle(ctx, bundleEntry(b, at), at)
 				if !yield(e, err) || err != nil {
 					return
 				}

@@ -81,9 +81,8 @@ func (r *Reader) newest(ctx context.Context, n int, keep func(*indelible.Leaf) b
 
 // bundleEntry is the leaf with this index in its bundle.
 func bundleEntry(bundle []byte, index uint64) []byte {
-	const entry = 2 + indelible.LeafSize
-	i := int(index%torchwood.TileWidth) * entry
-	return bundle[i+2 : i+entry]
+	i := int(index%torchwood.TileWidth) * leafEntry
+	return bundle[i+2 : i+leafEntry]
 }
 
 // Since yields the leaves from index first on that keep accepts, in order.

@@ -57,13 +57,11 @@ func filterBytes(count int) int { return (count*12/512 + 1) * 64 }
 
 // filterBits picks the block of a reference and eight bits in it. References
 // are HMAC values, so any of their bits will do.
-func filterBits(filter []byte, ref *indelible.Ref) (block []byte, bits uint64) {
+func filterBits(filter []byte, ref *indelible.Ref) (block []byte, h uint64) {
 	n := uint64(len(filter) / 64)
-	hi, _ := mulHigh(binary.BigEndian.Uint64(ref[8:]), n)
+	hi, _ := bits.Mul64(binary.BigEndian.Uint64(ref[8:]), n)
 	return filter[hi*64 : hi*64+64], binary.LittleEndian.Uint64(ref[:8])
 }
-
-func mulHigh(a, b uint64) (hi, lo uint64) { return bits.Mul64(a, b) }
 
 func filterAdd(filter []byte, ref *indelible.Ref) {
 	block, h := filterBits(filter, ref)
@@ -172,7 +170,7 @@ func (r *run) lookup(ref indelible.Ref) (uint64, bool, error) {
 	base := int64(runHeader + filterBytes(r.count))
 	lo, hi := 0, r.count // the entries that may hold it
 	var buf [near * runEntry]byte
-	guess64, _ := mulHigh(binary.BigEndian.Uint64(ref[:8]), uint64(r.count))
+	guess64, _ := bits.Mul64(binary.BigEndian.Uint64(ref[:8]), uint64(r.count))
 	guess := int(guess64)
 	for lo < hi {
 		from := max(lo, min(guess-near/2, hi-near))

@@ -10,9 +10,6 @@ import (
 	"indelible/internal/disk"
 )
 
-// PermanentRetention is how long what holds no personal data is locked.
-const PermanentRetention = permanentRetention
-
 // FencedBy says who went on in the place of a data directory, as far as that
 // directory knows; empty if nobody did.
 func FencedBy(fsys disk.FS, dir string) (string, error) {

@@ -45,10 +45,7 @@ func readTile(ctx context.Context, st store.Store, level int, n int64, w int) ([
 }
 
 func readTileFrom(ctx context.Context, st store.Store, level int, n int64, w int) ([]byte, error) {
-	entry := int64(tlog.HashSize)
-	if level < 0 {
-		entry = 2 + indelible.LeafSize
-	}
+	entry := int64(entrySize(level))
 	name := tileName(level, n, w)
 	b, err := readAll(ctx, st, name, torchwood.TileWidth*entry)
 	if errors.Is(err, store.ErrNotExist) && w < torchwood.TileWidth {
@@ -117,9 +114,7 @@ func publishedLeafFrom(ctx context.Context, st store.Store, c *Checkpoint, index
 		return nil, nil, err
 	}
 	name := bundleName(n, int(w))
-	const entry = 2 + indelible.LeafSize
-	at := int(index%torchwood.TileWidth) * entry
-	leaf := b[at+2 : at+entry]
+	leaf := bundleEntry(b, index)
 	proof, err := tlog.ProveRecord(int64(c.Size), int64(index), treeReader(ctx, st, c))
 	if err != nil {
 		return nil, nil, fmt.Errorf("prove leaf %d: %w", index, err)

@@ -33,7 +33,6 @@ type txn struct {
 	fresh     []keptLeaf
 	heads     bool // closed by a heads leaf
 	stepBack  bool // a clock leaf was seen
-	recorded  uint64
 
 	// tolerate, when set, is told what is wrong with leaf i of a replayed
 	// segment (−1: with the segment) and the replay goes on: verification wants
@@ -50,7 +49,7 @@ func (s *state) begin(seq uint64, time int64) *txn {
 	return &txn{
 		base: s, seq: seq, time: time, logKey: s.logKey, logID: s.logID,
 		edge:   s.edge.clone(),
-		bundle: append(make([]byte, 0, torchwood.TileWidth*(2+indelible.LeafSize)), s.bundle...),
+		bundle: append(make([]byte, 0, torchwood.TileWidth*leafEntry), s.bundle...),
 		rows:   make(map[uint64]*indelible.Row), byRef: make(map[indelible.Ref]uint64),
 		rowCount: len(s.rows.rows),
 	}
@@ -209,7 +208,6 @@ func (t *txn) grow(leaf *indelible.Leaf, encoded []byte, h indelible.Hash, paylo
 		row := t.touch(leaf.TenantNo)
 		row.TenantSeq, row.Leaf = leaf.TenantSeq, h
 		t.loose = true
-		t.recorded++
 	default:
 		kept = kept.clone()
 		t.fresh = append(t.fresh, kept)

@@ -298,7 +298,7 @@ func (v *verifier) checkTrusted(ctx context.Context) {
 	root, seen := v.roots[t.Size]
 	if !seen {
 		var err error
-		if root, err = rootAt(ctx, v.st, c, t.Size); err != nil {
+		if root, err = treeHash(ctx, v.st, c, t.Size); err != nil {
 			v.failed(tilePrefix, err)
 			return
 		}

@@ -61,7 +61,7 @@ func (v *verifier) provedLeaves(ctx context.Context, hashes tlog.HashReader, n u
 		return nil, fmt.Errorf("tiles do not prove its leaves: %w", err)
 	}
 	leaves := make([][]byte, w)
-	const entry = 2 + indelible.LeafSize
+	const entry = leafEntry
 	for i := range leaves {
 		if tlog.Hash(own[i]) != proved[i] {
 			return nil, tampered(bundleName(int64(n), w), "leaf %d is not the one in the tree", n*torchwood.TileWidth+uint64(i))

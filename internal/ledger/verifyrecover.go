@@ -263,11 +263,9 @@ func (v *verifier) bundleLeaves(ctx context.Context, first, end uint64) ([][]byt
 	if _, err := bundleHashes(b); err != nil {
 		return nil, tampered(bundleName(int64(n), w), "%v", err)
 	}
-	const entry = 2 + indelible.LeafSize
 	var leaves [][]byte
 	for i := first; i < min(end, n*torchwood.TileWidth+uint64(w)); i++ {
-		at := int(i%torchwood.TileWidth) * entry
-		leaves = append(leaves, b[at+2:at+entry])
+		leaves = append(leaves, bundleEntry(b, i))
 	}
 	return leaves, nil
 }
@@ -282,13 +280,4 @@ func (v *verifier) eventID(payload []byte) string {
 		return ""
 	}
 	return string(id)
-}
-
-// rootAt computes the root of an earlier tree from the published tiles.
-func rootAt(ctx context.Context, st store.Store, c *Checkpoint, size uint64) (indelible.Hash, error) {
-	if size > c.Size {
-		return indelible.Hash{}, errors.New("tree is larger than the checkpoint's")
-	}
-	h, err := treeHash(ctx, st, c, size)
-	return h, err
 }

@@ -259,11 +259,9 @@ func (l *Ledger) fillWindow(ctx context.Context, first uint64, replayed []byte) 
 		if err != nil {
 			return fmt.Errorf("rebuild the index of references: %w", err)
 		}
-		const entry = 2 + indelible.LeafSize
 		end := n*torchwood.TileWidth + uint64(width)
 		for index := w.next; index < end; index++ {
-			at := int(index%torchwood.TileWidth) * entry
-			w.addLeaf(b[at+2:at+entry], index)
+			w.addLeaf(bundleEntry(b, index), index)
 		}
 		if err := w.committed(end); err != nil {
 			return err
