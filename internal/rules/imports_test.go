@@ -42,6 +42,7 @@ var rooms = map[string]room{
 
 	"internal/journal":  {[]string{".", "internal/disk"}, nil},
 	"internal/ledger":   {[]string{".", "internal/disk", "internal/journal", "internal/store"}, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
+	"internal/seal":     {},
 	"internal/recorder": {[]string{".", "internal/journal", "internal/ledger"}, []string{"github.com/google/uuid"}},
 	"internal/importer": {[]string{"."}, []string{"github.com/google/uuid"}},
 	"internal/sample":   {[]string{"."}, nil},
