@@ -46,6 +46,7 @@ var rooms = map[string]room{
 	"internal/recorder": {[]string{".", "internal/journal", "internal/ledger"}, []string{"github.com/google/uuid"}},
 	"internal/importer": {[]string{"."}, []string{"github.com/google/uuid"}},
 	"internal/sample":   {[]string{"."}, nil},
+	"internal/runs":     {},
 	// The note package names the log's key; yaml is the one dependency.
 	"internal/datadir": {
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3"},
