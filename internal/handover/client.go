@@ -46,7 +46,7 @@ func (c *Client) Close() error { return c.conn.Close() }
 func (c *Client) Record(ctx context.Context, events []*indelible.Event, opt recorder.Options) (pending []*recorder.Pending, away error, err error) {
 	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
 	defer stop()
-	req := request{Version: protocolVersion, Op: opAppend, Count: len(events), AwaitStore: opt.AwaitStore, Import: opt.Import}
+	req := request{Version: protocolVersion, Op: opAppend, Count: len(events), AwaitStore: opt.AwaitStore, Import: opt.Import, System: opt.System}
 	if err := writeLine(c.w, req); err != nil {
 		return nil, nil, c.gone(ctx, err)
 	}

@@ -238,3 +238,26 @@ func TestManyClients(t *testing.T) {
 		t.Errorf("%d leaves, %d events were handed over", s.Size, clients*each)
 	}
 }
+
+// TestSystemEvents: the log's own tenants take events only from who says that
+// they come from this program.
+func TestSystemEvents(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	newDir(t, dir)
+	h := hold(t, dir)
+	defer h.end(t)
+	c := dial(t, dir)
+	defer c.Close()
+	e := events(1, 1)[0]
+	e.TenantID = "_system"
+	for _, system := range []bool{false, true} {
+		pending, _, err := c.Record(t.Context(), []*indelible.Event{e}, recorder.Options{System: system})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if taken := pending[0].Err == nil; taken != system {
+			t.Errorf("System %v: %v", system, pending[0].Err)
+		}
+	}
+}

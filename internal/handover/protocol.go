@@ -36,6 +36,7 @@ type request struct {
 	Count      int    `json:"count,omitempty"`
 	AwaitStore bool   `json:"await_store,omitempty"`
 	Import     bool   `json:"import,omitempty"`
+	System     bool   `json:"system,omitempty"`
 }
 
 type reply struct {

@@ -155,14 +155,18 @@ func (s *Server) append(r *bufio.Reader, w *bufio.Writer, req *request) error {
 		if err != nil {
 			return err
 		}
-		e, err := indelible.ParseEvent(line)
+		parse := indelible.ParseEvent
+		if req.System {
+			parse = indelible.ParseStoredEvent
+		}
+		e, err := parse(line)
 		if err != nil {
 			refused[i] = err
 			continue
 		}
 		events = append(events, e)
 	}
-	pending, err := s.recorder.Record(s.ctx, events, recorder.Options{AwaitStore: req.AwaitStore, Import: req.Import})
+	pending, err := s.recorder.Record(s.ctx, events, recorder.Options{AwaitStore: req.AwaitStore, Import: req.Import, System: req.System})
 	if err != nil {
 		return err
 	}
