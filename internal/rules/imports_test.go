@@ -40,16 +40,22 @@ var rooms = map[string]room{
 	"internal/store/s3/s3test": {[]string{"internal/store/s3"}, []string{"github.com/aws"}},
 	"internal/store/storetest": {[]string{"internal/store"}, []string{"github.com/google/go-cmp"}},
 
-	"internal/journal":  {[]string{".", "internal/disk"}, nil},
-	"internal/ledger":   {[]string{".", "internal/disk", "internal/journal", "internal/store"}, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
-	"internal/seal":     {},
+	"internal/journal": {[]string{".", "internal/disk"}, nil},
+	"internal/ledger":  {[]string{".", "internal/disk", "internal/journal", "internal/store"}, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
+	"internal/seal":    {},
+
+	"internal/seal/keyfile":  {[]string{"internal/disk", "internal/seal"}, []string{"filippo.io/age"}},
+	"internal/seal/awskms":   {[]string{"internal/seal"}, []string{"github.com/aws"}},
+	"internal/seal/vault":    {[]string{"internal/seal"}, nil},
+	"internal/seal/sealtest": {[]string{"internal/seal"}, nil},
+
 	"internal/recorder": {[]string{".", "internal/journal", "internal/ledger"}, []string{"github.com/google/uuid"}},
 	"internal/importer": {[]string{"."}, []string{"github.com/google/uuid"}},
 	"internal/sample":   {[]string{"."}, nil},
 	"internal/runs":     {},
 	// The note package names the log's key; yaml is the one dependency.
 	"internal/datadir": {
-		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3"},
+		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3", "internal/seal", "internal/seal/keyfile", "internal/seal/awskms", "internal/seal/vault"},
 		[]string{"github.com/goccy/go-yaml", "golang.org/x/mod"},
 	},
 	"internal/backup": {nil, []string{"filippo.io/age"}},

@@ -37,11 +37,13 @@ type KeyWrapper interface {
 
 	// Destroy makes everything the root key ever wrapped unreadable: at once, or
 	// where the service insists on a delay, at the end of one, during which
-	// nothing can be unwrapped either. Destroying it again is not an error.
+	// nothing can be unwrapped either (ErrDestroyed, or ErrUnknownKey where the
+	// service forgets it). Destroying it again is not an error.
 	Destroy(ctx context.Context) error
 
 	// Describe says which key this is and how it is. It fails where the key
-	// cannot be asked about; a destroyed key is described, not an error.
+	// cannot be asked about. A destroyed key is described, not an error, except
+	// where the service forgets it: ErrUnknownKey then.
 	Describe(ctx context.Context) (Description, error)
 }
 
