@@ -68,6 +68,10 @@ func (l *Leaf) Decode(b []byte) error {
 	return nil
 }
 
+// LeafPayload is the payload hash in an encoded leaf, which need not be sound
+// otherwise.
+func LeafPayload(leaf []byte) Hash { return Hash(leaf[88:120]) }
+
 // LeafHash is the RFC 6962 hash of an encoded leaf: SHA-256(0x00 ‖ leaf).
 func LeafHash(leaf []byte) Hash {
 	var buf [1 + LeafSize]byte

@@ -39,26 +39,26 @@ func main() {
 	dir := flag.String("dir", "", "scratch directory (default: a temporary one)")
 	n := flag.Int("n", 1_000_000, "events in the large ledgers")
 	soak := flag.Bool("soak", false, "5 million events")
-	keep := flag.Bool("keep", false, "leave the scratch directory: ext4 makes files slowly for minutes after thousands were deleted nearby")
+	keep := flag.String("keep", "", "scratch directory that stays, with ledgers in it that are used again; ext4 makes files slowly for minutes after thousands were deleted nearby")
 	flag.Parse()
-	if err := run(*dir, *n, *soak, *keep, flag.Args()); err != nil {
+	if err := run(*dir, *keep, *n, *soak, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string, n int, soak, keep bool, names []string) error {
+func run(dir, scratch string, n int, soak bool, names []string) error {
 	if soak {
 		n = 5_000_000
 	}
-	scratch, err := os.MkdirTemp(dir, "indelible-bench-")
-	if err != nil {
-		return err
-	}
-	if keep {
-		fmt.Println("scratch directory:", scratch)
-	} else {
+	if scratch == "" {
+		var err error
+		if scratch, err = os.MkdirTemp(dir, "indelible-bench-"); err != nil {
+			return err
+		}
 		defer os.RemoveAll(scratch)
+	} else if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return err
 	}
 	e := &env{dir: scratch, n: n, soak: soak}
 	for _, b := range benches {

@@ -5,28 +5,52 @@ import (
 	"fmt"
 	"slices"
 
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/tlog"
+
 	"indelible"
 )
 
-// digest holds the hashes a replay needs, which can be computed for many
-// segments at once.
+// digest is what a replay needs of a segment that takes hashing and no order,
+// so that it can be computed for many segments at once.
 type digest struct {
-	leaves   []indelible.Hash
-	payloads []indelible.Hash // zero where a payload is malformed
+	leaves []byte      // hashes of the leaves, one behind the other
+	intact []bool      // whether each payload is the one its leaf names
+	roots  []tlog.Hash // of the whole tiles among the leaves
 }
 
-func (s *Segment) digest() digest { return s.digestInto(digest{}) }
-
-// digestInto computes the digest in the room of one that is not needed any more.
-func (s *Segment) digestInto(d digest) digest {
-	n := s.Count()
-	d.leaves = slices.Grow(d.leaves[:0], n)[:n]
-	d.payloads = slices.Grow(d.payloads[:0], n)[:n]
-	for i := range d.leaves {
-		d.leaves[i] = indelible.LeafHash(s.Leaf(i))
-		d.payloads[i], _ = indelible.HashPayload(s.Payloads[i])
-	}
+func (s *Segment) digest() (d digest) {
+	d.take(s, s.Count())
+	d.finish(s)
 	return d
+}
+
+// reset empties the digest and keeps its room.
+func (d *digest) reset() { *d = digest{d.leaves[:0], d.intact[:0], d.roots[:0]} }
+
+// take goes on up to leaf number end.
+func (d *digest) take(s *Segment, end int) {
+	d.leaves = slices.Grow(d.leaves, s.Count()*indelible.HashSize-len(d.leaves))
+	for i := len(d.intact); i < end; i++ {
+		leaf := s.Leaf(i)
+		h := indelible.LeafHash(leaf)
+		d.leaves = append(d.leaves, h[:]...)
+		p, err := indelible.HashPayload(s.Payloads[i])
+		d.intact = append(d.intact, err == nil && p == indelible.LeafPayload(leaf))
+	}
+}
+
+// finish computes the roots.
+func (d *digest) finish(s *Segment) {
+	const tile = torchwood.TileWidth * indelible.HashSize
+	for at := int(uint64(firstTile(s.OldSize))*torchwood.TileWidth-s.OldSize) * indelible.HashSize; at+tile <= len(d.leaves); at += tile {
+		d.roots = append(d.roots, flatRoot(d.leaves[at:at+tile]))
+	}
+}
+
+// leaf is the hash of leaf i.
+func (d *digest) leaf(i int) indelible.Hash {
+	return indelible.Hash(d.leaves[i*indelible.HashSize : (i+1)*indelible.HashSize])
 }
 
 // replay takes a decoded segment into the transaction, checking it and every
@@ -48,6 +72,8 @@ func (t *txn) replay(seg *Segment, d digest) error {
 			return fmt.Errorf("leaf %d: %w", seg.OldSize+uint64(i), err)
 		}
 	}
+	t.leaves, t.hashes, t.roots = seg.Leaves, d.leaves, d.roots
+	t.growTree()
 	return wrong(-1, t.checkResult(seg))
 }
 
@@ -57,8 +83,8 @@ func (t *txn) checkHeader(seg *Segment) error {
 	switch {
 	case seg.Seq != t.seq:
 		return fmt.Errorf("segment says it is number %d", seg.Seq)
-	case seg.OldSize != t.edge.size || seg.OldRoot != s.edge.root():
-		return fmt.Errorf("segment continues a tree of size %d, the log has %d", seg.OldSize, t.edge.size)
+	case seg.OldSize != t.size || seg.OldRoot != s.edge.root():
+		return fmt.Errorf("segment continues a tree of size %d, the log has %d", seg.OldSize, t.size)
 	case seg.Previous != s.last:
 		return errors.New("segment names another predecessor")
 	case seg.Epoch < s.epoch:
@@ -117,16 +143,16 @@ func (t *txn) replayLeaf(seg *Segment, i int, d digest) error {
 	encoded, payload := seg.Leaf(i), seg.Payloads[i]
 	var leaf indelible.Leaf
 	if err := leaf.Decode(encoded); err != nil {
-		t.growOpaque(encoded, d.leaves[i])
+		t.size++ // it is in the tree alone
 		return err
 	}
 	err := t.checkOrder(&leaf, seg)
-	if d.payloads[i] != leaf.Payload {
+	if !d.intact[i] {
 		err = errors.Join(err, errors.New("payload does not match its leaf"))
 	} else if !leaf.Kind.OfTenant() && err == nil {
 		err = t.checkSystem(&leaf, payload, seg)
 	}
-	t.grow(&leaf, encoded, d.leaves[i], payload)
+	t.take(&leaf, encoded, d.leaf(i), payload)
 	return err
 }
 

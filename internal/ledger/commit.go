@@ -138,7 +138,7 @@ func (l *Ledger) step(ctx context.Context) error {
 			if err := t.txn.closePublish(); err != nil {
 				return err
 			}
-		} else if t.txn.edge.size == l.state.edge.size && !l.barrier {
+		} else if t.txn.size == l.state.edge.size && !l.barrier {
 			// Nothing but repeats: there is nothing to write.
 			t.txn.abort()
 			return l.finish(t, nil, from, mark)

@@ -20,26 +20,50 @@ import (
 // goroutines: comparing published objects with what the segments say they must
 // be, and looking into payloads.
 type comparer struct {
-	v       *verifier
-	ctx     context.Context
-	jobs    chan func()
-	wg      sync.WaitGroup
-	visited map[string]bool // object names seen, by the one who hands out jobs
+	v    *verifier
+	ctx  context.Context
+	jobs chan func(*scratch)
+	wg   sync.WaitGroup
+
+	// Of the one who hands out jobs.
+	visited map[string]bool  // object names seen
+	todo    []func(*scratch) // comparisons of one segment's objects, which may lie in its buffer
 }
 
+// scratch is what a worker reads tiles into.
+type scratch []byte
+
 func (v *verifier) startComparer(ctx context.Context) *comparer {
-	c := &comparer{v: v, ctx: ctx, jobs: make(chan func(), 2*v.opt.Workers), visited: make(map[string]bool)}
+	c := &comparer{v: v, ctx: ctx, jobs: make(chan func(*scratch), 2*v.opt.Workers), visited: make(map[string]bool)}
 	for range v.opt.Workers {
 		c.wg.Go(func() {
+			room := make(scratch, torchwood.TileWidth*leafEntry+1)
 			for job := range c.jobs {
-				job()
+				job(&room)
 			}
 		})
 	}
 	return c
 }
 
+// later puts a comparison off until handOut.
+func (c *comparer) later(job func(*scratch)) { c.todo = append(c.todo, job) }
+
+// handOut gives the comparisons put off to a worker, and what is to be done
+// after them.
+func (c *comparer) handOut(then func()) {
+	todo := c.todo
+	c.todo = nil
+	c.jobs <- func(room *scratch) {
+		for _, job := range todo {
+			job(room)
+		}
+		then()
+	}
+}
+
 func (c *comparer) finish() {
+	c.handOut(func() {})
 	close(c.jobs)
 	c.wg.Wait()
 }
@@ -53,9 +77,9 @@ func (c *comparer) object(o object, required bool) {
 	}
 	if present || required {
 		c.visited[o.name] = true
-		c.jobs <- func() { c.check(o.name, o.data, required) }
+		c.later(func(room *scratch) { c.check(o, required, room) })
 	}
-	c.partials(o.name, o.data)
+	c.partials(o.name, o)
 }
 
 // unfinished compares the partial tile or bundle at the tree's edge. One that
@@ -63,17 +87,17 @@ func (c *comparer) object(o object, required bool) {
 func (c *comparer) unfinished(o object) {
 	full, _, _ := strings.Cut(o.name, ".p/")
 	if !c.v.names.tiles[o.name] && c.covered(o.name) {
-		c.jobs <- func() { c.check(o.name, o.data, true) }
+		c.later(func(room *scratch) { c.check(o, true, room) })
 	}
-	c.partials(full, o.data)
+	c.partials(full, o)
 }
 
-// partials compares the partial tiles there are of a tile with its data, as far
+// partials compares the partial tiles there are of a tile with it, as far
 // as that goes. What the checkpoint does not cover yet may be anybody's.
-func (c *comparer) partials(full string, data []byte) {
+func (c *comparer) partials(full string, o object) {
 	for _, name := range c.v.names.partials[full] {
 		n := partialSize(name)
-		if c.visited[name] || n > len(data) {
+		if c.visited[name] || n > o.size() {
 			continue
 		}
 		if !c.published(name) {
@@ -81,7 +105,8 @@ func (c *comparer) partials(full string, data []byte) {
 		}
 		c.visited[name] = true
 		required := c.covered(name)
-		c.jobs <- func() { c.check(name, data[:n], required) }
+		part := o.first(n, name)
+		c.later(func(room *scratch) { c.check(part, required, room) })
 	}
 }
 
@@ -131,21 +156,21 @@ func entrySize(level int) int {
 }
 
 // check compares an object with what it must hold.
-func (c *comparer) check(name string, want []byte, required bool) {
-	v := c.v
+func (c *comparer) check(o object, required bool, room *scratch) {
+	v, name := c.v, o.name
 	var got []byte
 	var later error
-	limit := int64(len(want))
+	limit := int64(o.size())
 	if strings.HasPrefix(name, headsPrefix) {
 		limit = maxHeads // of a later version it may be longer
 	}
-	err := v.readAny(c.ctx, name, limit, func(b []byte) error {
-		if !bytes.Equal(b, want) {
+	err := v.readAny(c.ctx, name, limit, *room, func(b []byte) error {
+		if !o.is(b) {
 			if got == nil {
-				got = b
+				got = bytes.Clone(b)
 			}
 			if later == nil {
-				later = newerHeads(b, want)
+				later = newerHeads(b, o.data)
 			}
 			return tampered(name, "does not follow from the leaves")
 		}
@@ -157,7 +182,7 @@ func (c *comparer) check(name string, want []byte, required bool) {
 	var bad *TamperError
 	switch {
 	case err == nil:
-	case errors.Is(err, store.ErrNotExist) && (!required || c.superseded(name, want)):
+	case errors.Is(err, store.ErrNotExist) && (!required || c.superseded(o)):
 	case !errors.As(err, &bad):
 		v.failed(name, err)
 	case !required:
@@ -166,7 +191,7 @@ func (c *comparer) check(name string, want []byte, required bool) {
 		v.problem(unreadable, Problem{Object: name, What: later.Error()})
 	default:
 		p := Problem{Object: name, What: bad.What}
-		c.name(&p, name, got, want)
+		c.name(&p, name, got, o.content())
 		v.problem(tampering, p)
 	}
 }
@@ -185,13 +210,13 @@ func newerHeads(got, want []byte) error {
 
 // superseded reports whether a partial tile that is gone has made way, since
 // the store was listed, for the full one. That begins with the same hashes.
-func (c *comparer) superseded(name string, want []byte) bool {
-	full, _, partial := strings.Cut(name, ".p/")
+func (c *comparer) superseded(o object) bool {
+	full, _, partial := strings.Cut(o.name, ".p/")
 	if !partial {
 		return false
 	}
-	return c.v.readAny(c.ctx, full, int64(partialSize(full)), func(b []byte) error {
-		if !bytes.HasPrefix(b, want) {
+	return c.v.readAny(c.ctx, full, int64(partialSize(full)), nil, func(b []byte) error {
+		if len(b) < o.size() || !o.is(b[:o.size()]) {
 			return tampered(full, "does not follow from the leaves")
 		}
 		return nil
@@ -233,22 +258,25 @@ func (v *verifier) eventIDOf(ctx context.Context, seq, index uint64) string {
 	return v.eventID(seg.Payloads[index-seg.OldSize])
 }
 
-// payloads looks into the payloads of a segment.
-func (c *comparer) payloads(f fetched, tenants []tenantCheck) {
-	system := c.v.system
-	c.jobs <- func() {
+// segment hands out what is to be done for a segment that was taken: comparing
+// the objects it completed, looking into payloads.
+func (c *comparer) segment(f fetched) {
+	system, tenants := c.v.system, *c.v.known.Load()
+	c.handOut(func() {
 		c.countLeaves(f.seg.Leaves, system, f.seg.OldSize)
 		if c.v.opt.Opener != nil {
-			c.v.checkIdentities(f.seg, tenants)
+			c.v.checkIdentities(f.seg, tenants, f.agreed)
 		}
-		// Nothing refers to the segment any more.
-		c.v.buffers.Put(&f.buf)
-		c.v.digests.Put(&f.d)
-	}
+		select { // nothing refers to the segment any more
+		case c.v.rooms <- f.room:
+		default:
+		}
+	})
 }
 
 // count counts leaves whose segment is damaged.
 func (c *comparer) count(leaves [][]byte, system []bool) {
+	c.handOut(func() {})
 	c.countLeaves(bytes.Join(leaves, nil), system, 0)
 }
 
@@ -281,40 +309,6 @@ func (c *comparer) countLeaves(leaves []byte, system []bool, first uint64) {
 	v.report.SystemEvents += ours
 	v.report.Conflicts += conflicts
 	v.mu.Unlock()
-}
-
-// checkIdentities compares each event's tenant and id with its leaf.
-func (v *verifier) checkIdentities(seg *Segment, tenants []tenantCheck) {
-	var leaf indelible.Leaf
-	for i := range seg.Count() {
-		if leaf.Decode(seg.Leaf(i)) != nil || !leaf.Kind.Recorded() || leaf.TenantNo == 0 || leaf.TenantNo > uint64(len(tenants)) {
-			continue
-		}
-		tenant := &tenants[leaf.TenantNo-1]
-		if !tenant.known {
-			continue
-		}
-		what := ""
-		var tenantID, eventID []byte
-		var err error
-		if tenant.key == nil {
-			tenantID, err = v.opt.Opener.EventTenant(seg.Payloads[i])
-		} else {
-			tenantID, eventID, err = v.opt.Opener.EventIdentity(seg.Payloads[i])
-		}
-		switch {
-		case err != nil:
-			what = "payload is not an event: " + err.Error()
-		case string(tenantID) != tenant.id:
-			what = fmt.Sprintf("event of tenant %q in the row of %q", tenantID, tenant.id)
-		case tenant.key != nil && tenant.key.EventRef(eventID) != leaf.EventRef:
-			what = "the reference in the leaf is not that of the event's id"
-		default:
-			continue
-		}
-		index := seg.OldSize + uint64(i)
-		v.problem(tampering, Problem{Object: segmentName(seg.Seq), Segment: &seg.Seq, Index: &index, EventID: v.eventID(seg.Payloads[i]), What: what})
-	}
 }
 
 // checkLeftOver names what stands in the store without belonging to the log.

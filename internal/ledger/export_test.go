@@ -122,7 +122,9 @@ func (d *Draft) Leaf(leaf indelible.Leaf, payload []byte) {
 func (d *Draft) Raw(encoded, payload []byte) {
 	d.t.leaves = append(d.t.leaves, encoded...)
 	d.t.payloads = append(d.t.payloads, payload)
-	d.t.growOpaque(encoded, indelible.LeafHash(encoded))
+	h := indelible.LeafHash(encoded)
+	d.t.hashes = append(d.t.hashes, h[:]...)
+	d.t.size++
 }
 
 // Len is the number of leaves in the draft.

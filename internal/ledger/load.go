@@ -265,7 +265,7 @@ func (s *state) takeKeys() error {
 		if err := leaf.Decode(k.Leaf); err != nil {
 			return err
 		}
-		t := &txn{base: s, logKey: s.logKey, logID: s.logID, edge: edge{size: k.Index}}
+		t := &txn{base: s, logKey: s.logKey, logID: s.logID, size: k.Index}
 		if err := t.checkSystem(&leaf, k.Payload, &Segment{}); err != nil {
 			return err
 		}

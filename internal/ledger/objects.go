@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ func createAll(ctx context.Context, st store.Store, objects []object, until time
 	if b, ok := st.(batchCreator); ok && len(objects) > 1 {
 		names, data := make([]string, len(objects)), make([][]byte, len(objects))
 		for i, o := range objects {
-			names[i], data[i] = o.name, o.data
+			names[i], data[i] = o.name, o.content()
 		}
 		errs = b.CreateAll(ctx, names, data, until)
 	} else {
@@ -36,7 +35,7 @@ func createAll(ctx context.Context, st store.Store, objects []object, until time
 		for i, o := range objects {
 			limit <- struct{}{}
 			wg.Go(func() {
-				errs[i] = st.Create(ctx, o.name, o.data, until)
+				errs[i] = st.Create(ctx, o.name, o.content(), until)
 				<-limit
 			})
 		}
@@ -58,10 +57,10 @@ func sameOrReplace(ctx context.Context, st store.Store, o object) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(there.Data, o.data) {
+	if o.is(there.Data) {
 		return nil
 	}
-	return st.Replace(ctx, o.name, o.data, there.ETag)
+	return st.Replace(ctx, o.name, o.content(), there.ETag)
 }
 
 // removeSuperseded deletes the partial tiles whose full tile has just been

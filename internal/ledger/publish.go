@@ -63,9 +63,9 @@ func (p *publisher) daily(now time.Time) time.Duration {
 func (p *publisher) add(objects []object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pending = append(p.pending, objects...)
 	for _, o := range objects {
-		p.bytes += len(o.data)
+		p.pending = append(p.pending, object{name: o.name, data: o.content()}) // so that it holds no segment
+		p.bytes += o.size()
 	}
 }
 
@@ -129,12 +129,12 @@ func (s *state) unfinished() map[int]object {
 	for level, tile := range s.edge.levels {
 		width *= torchwood.TileWidth
 		if len(tile) > 0 {
-			objects[level] = object{tileName(level, int64(s.edge.size/width), len(tile)), tileBytes(tile)}
+			objects[level] = object{name: tileName(level, int64(s.edge.size/width), len(tile)), data: tileBytes(tile)}
 		}
 	}
 	if len(s.bundle) > 0 {
 		w := len(s.bundle) / leafEntry
-		objects[-1] = object{bundleName(int64(s.edge.size/torchwood.TileWidth), w), bytes.Clone(s.bundle)}
+		objects[-1] = object{name: bundleName(int64(s.edge.size/torchwood.TileWidth), w), data: bytes.Clone(s.bundle)}
 	}
 	return objects
 }
@@ -210,7 +210,7 @@ func (p *publisher) keepCheckpoint(ctx context.Context, l *Ledger, signed []byte
 	if now.Sub(p.kept) < time.Hour {
 		return nil
 	}
-	err := createAll(ctx, l.cfg.Store, []object{{keptCheckpoint(size), signed}}, until)
+	err := createAll(ctx, l.cfg.Store, []object{{name: keptCheckpoint(size), data: signed}}, until)
 	if err == nil {
 		p.kept, p.keptSize = now, size
 	}

@@ -30,7 +30,7 @@ func (r *Reader) CopyTiles(ctx context.Context, to store.Store, progress func(do
 		if err != nil {
 			return err
 		}
-		objects := append(proved.take(), object{bundleName(int64(n), int(w)), b})
+		objects := append(proved.take(), object{name: bundleName(int64(n), int(w)), data: b})
 		if err := createAll(ctx, to, objects, time.Time{}); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (p *provedTiles) SaveTiles(tiles []tlog.Tile, data [][]byte) {
 		name := tileName(t.L, t.N, t.W)
 		if !p.written[name] {
 			p.written[name] = true
-			p.ready = append(p.ready, object{name, data[i]})
+			p.ready = append(p.ready, object{name: name, data: data[i]})
 		}
 	}
 }

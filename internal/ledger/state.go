@@ -60,12 +60,6 @@ func newState(origin string) *state {
 	}
 }
 
-// object is something to be written to the store under a name of its own.
-type object struct {
-	name string
-	data []byte
-}
-
 // closeHeads makes the heads object that belongs to the heads leaf just
 // committed. Whether it is a full table follows from the log alone, so that a
 // recovery writes the same bytes: full when the objects since the last full
@@ -85,7 +79,7 @@ func (s *state) closeHeads() object {
 		}
 		s.sinceFull += len(s.changed)
 	}
-	o := object{headsName(size), h.encode()}
+	o := object{name: headsName(size), data: h.encode()}
 	s.lastHeads, s.headsSize, s.fresh = size-1, size, nil
 	clear(s.changed)
 	return o

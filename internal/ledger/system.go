@@ -32,7 +32,7 @@ func systemContent(payload []byte, v any) error {
 // notes what it changes.
 func (t *txn) checkSystem(leaf *indelible.Leaf, payload []byte, seg *Segment) error {
 	s := t.base
-	index := t.edge.size
+	index := t.size
 	if (leaf.Kind == indelible.KindGenesis) != (index == 0) {
 		return fmt.Errorf("%s at index %d", leaf.Kind, index)
 	}

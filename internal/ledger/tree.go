@@ -23,8 +23,26 @@ type edge struct {
 // completes; the tile is valid during the call only.
 func (e *edge) append(h tlog.Hash, full func(level int, n int64, tile []tlog.Hash)) {
 	e.size++
+	e.push(0, h, full)
+}
+
+// appendTile adds the leaf hashes of a whole tile by their root, where a tile
+// begins. It does not call full for that tile, only for those above.
+func (e *edge) appendTile(root tlog.Hash, full func(level int, n int64, tile []tlog.Hash)) {
+	e.size += torchwood.TileWidth
+	if len(e.levels) == 0 {
+		e.levels = append(e.levels, make([]tlog.Hash, 0, torchwood.TileWidth))
+	}
+	e.push(1, root, full)
+}
+
+// push adds a hash to a level and what it completes to those above.
+func (e *edge) push(level int, h tlog.Hash, full func(level int, n int64, tile []tlog.Hash)) {
 	width := int64(1)
-	for level := 0; ; level++ {
+	for range level {
+		width *= torchwood.TileWidth
+	}
+	for ; ; level++ {
 		if level == len(e.levels) {
 			e.levels = append(e.levels, make([]tlog.Hash, 0, torchwood.TileWidth))
 		}
@@ -42,16 +60,35 @@ func (e *edge) append(h tlog.Hash, full func(level int, n int64, tile []tlog.Has
 	}
 }
 
-// perfectRoot is the root over hashes whose number is a power of two.
+// perfectRoot is the root over hashes whose number is a power of two, at most
+// those of a tile.
 func perfectRoot(hashes []tlog.Hash) tlog.Hash {
-	var work [torchwood.TileWidth]tlog.Hash
-	n := copy(work[:], hashes)
-	for ; n > 1; n /= 2 {
-		for i := range n / 2 {
-			work[i] = tlog.NodeHash(work[2*i], work[2*i+1])
+	if len(hashes) == 1 {
+		return hashes[0]
+	}
+	var flat [torchwood.TileWidth * tlog.HashSize]byte
+	for i := range hashes {
+		copy(flat[i*tlog.HashSize:], hashes[i][:])
+	}
+	return flatRoot(flat[:len(hashes)*tlog.HashSize])
+}
+
+// flatRoot is perfectRoot of two hashes or more that lie one behind the other.
+func flatRoot(hashes []byte) tlog.Hash {
+	const pair = 2 * tlog.HashSize
+	var work [torchwood.TileWidth / 2 * tlog.HashSize]byte
+	node := [1 + pair]byte{1} // RFC 6962: SHA-256(0x01 ‖ left ‖ right)
+	for {
+		n := len(hashes) / pair
+		for i := range n {
+			copy(node[1:], hashes[i*pair:(i+1)*pair])
+			h := sha256.Sum256(node[:])
+			copy(work[i*tlog.HashSize:], h[:])
+		}
+		if hashes = work[:n*tlog.HashSize]; n == 1 {
+			return tlog.Hash(hashes)
 		}
 	}
-	return work[0]
 }
 
 // root is the Merkle tree hash of the whole tree.

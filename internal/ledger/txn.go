@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 
 	"filippo.io/torchwood"
@@ -18,10 +17,13 @@ type txn struct {
 	seq  uint64
 	time int64
 
-	edge      edge
+	size      uint64 // of the tree with the leaves so far
+	edge      edge   // grows at the end, by growTree
 	bundle    []byte
 	tiles     []object // tiles and bundles completed
 	leaves    []byte
+	hashes    []byte      // of the leaves, one behind the other
+	roots     []tlog.Hash // of the whole tiles among them, as far as they are known
 	payloads  [][]byte
 	rows      map[uint64]*indelible.Row // changed
 	byRef     map[indelible.Ref]uint64
@@ -48,7 +50,7 @@ type txn struct {
 func (s *state) begin(seq uint64, time int64) *txn {
 	return &txn{
 		base: s, seq: seq, time: time, logKey: s.logKey, logID: s.logID,
-		edge:   s.edge.clone(),
+		size: s.edge.size, edge: s.edge.clone(),
 		bundle: append(make([]byte, 0, torchwood.TileWidth*leafEntry), s.bundle...),
 		rows:   make(map[uint64]*indelible.Row), byRef: make(map[indelible.Ref]uint64),
 		rowCount: len(s.rows.rows),
@@ -58,6 +60,7 @@ func (s *state) begin(seq uint64, time int64) *txn {
 // expect makes room for n more leaves, and a few of the log's own.
 func (t *txn) expect(n int) {
 	t.leaves = slices.Grow(t.leaves, (n+8)*indelible.LeafSize)
+	t.hashes = slices.Grow(t.hashes, (n+8)*indelible.HashSize)
 	t.payloads = slices.Grow(t.payloads, n+8)
 }
 
@@ -95,6 +98,7 @@ func (t *txn) abort() {
 // objects that are to be published because of it.
 func (t *txn) commit(seg *Segment) []object {
 	s := t.base
+	t.growTree()
 	if t.loose {
 		t.settle()
 	}
@@ -170,27 +174,14 @@ func (t *txn) add(kind indelible.Kind, ref indelible.Ref, tenantNo uint64, paylo
 	t.payloads = append(t.payloads, payload)
 	encoded := t.leaves[len(t.leaves)-indelible.LeafSize:]
 	h = indelible.LeafHash(encoded)
-	return t.grow(&leaf, encoded, h, payload), h
+	t.hashes = append(t.hashes, h[:]...)
+	return t.take(&leaf, encoded, h, payload), h
 }
 
-// growOpaque takes a leaf into the tree alone.
-func (t *txn) growOpaque(encoded []byte, h indelible.Hash) (index uint64) {
-	index = t.edge.size
-	t.bundle = binary.BigEndian.AppendUint16(t.bundle, indelible.LeafSize)
-	t.bundle = append(t.bundle, encoded...)
-	if (index+1)%torchwood.TileWidth == 0 {
-		t.tiles = append(t.tiles, object{bundleName(int64(index/torchwood.TileWidth), torchwood.TileWidth), bytes.Clone(t.bundle)})
-		t.bundle = t.bundle[:0]
-	}
-	t.edge.append(tlog.Hash(h), func(level int, n int64, tile []tlog.Hash) {
-		t.tiles = append(t.tiles, object{tileName(level, n, torchwood.TileWidth), tileBytes(tile)})
-	})
-	return index
-}
-
-// grow takes a leaf into the tree and the tables.
-func (t *txn) grow(leaf *indelible.Leaf, encoded []byte, h indelible.Hash, payload []byte) (index uint64) {
-	index = t.growOpaque(encoded, h)
+// take takes a leaf into the tables.
+func (t *txn) take(leaf *indelible.Leaf, encoded []byte, h indelible.Hash, payload []byte) (index uint64) {
+	index = t.size
+	t.size++
 	if leaf.Kind == indelible.KindTenant && leaf.TenantNo != t.tenantCount()+1 ||
 		leaf.Kind.Recorded() && (leaf.TenantNo == 0 || leaf.TenantNo > t.tenantCount()) {
 		return index // a row there cannot be

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"filippo.io/torchwood"
@@ -57,14 +58,13 @@ type verifier struct {
 
 	checkpoint *Checkpoint
 	state      *state
-	roots      map[uint64]indelible.Hash // of trees that were published
-	sizes      []uint64                  // of these trees, in order
-	tenantKeys []tenantCheck
-	tenants    map[string]uint64 // row by name
-	system     []bool            // by tenant number − 1
-	stuck      bool              // segments that remain cannot be placed
-	buffers    sync.Pool         // of segments that were read, *[]byte
-	digests    sync.Pool         // of theirs, *digest
+	roots      map[uint64]indelible.Hash     // of trees that were published
+	sizes      []uint64                      // of these trees, in order
+	tenants    map[string]uint64             // row by name
+	system     []bool                        // by tenant number − 1
+	known      atomic.Pointer[[]tenantCheck] // tenantKeys, for those who read ahead
+	stuck      bool                          // segments that remain cannot be placed
+	rooms      chan room                     // for segments, to be used again
 
 	compare *comparer
 
@@ -82,7 +82,8 @@ func Verify(ctx context.Context, st store.Store, opt VerifyOptions) (*Report, er
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
-	v := &verifier{st: st, opt: opt, roots: make(map[uint64]indelible.Hash), tenants: make(map[string]uint64)}
+	v := &verifier{st: st, opt: opt, roots: make(map[uint64]indelible.Hash), tenants: make(map[string]uint64), rooms: make(chan room, 4*opt.Workers)}
+	v.known.Store(new([]tenantCheck))
 	v.report = &Report{Started: opt.Clock().UTC(), Problems: []Problem{}, Unchecked: []string{}, Range: opt.Range}
 	err := v.run(ctx)
 	v.report.Seconds = opt.Clock().Sub(v.report.Started).Seconds()
@@ -222,7 +223,7 @@ func (v *verifier) checkKept(ctx context.Context) {
 		size, _ := numberOf(name, checkpointsPrefix)
 		var c *Checkpoint
 		earlier := false
-		err := v.readAny(ctx, name, maxCheckpoint, func(b []byte) (err error) {
+		err := v.readAny(ctx, name, maxCheckpoint, nil, func(b []byte) (err error) {
 			c, err = OpenCheckpoint(b, v.opt.VerifierKey)
 			if earlier = errors.Is(err, ErrWrongKey) && v.openedByEarlierKey(b, size); earlier {
 				return nil

@@ -98,9 +98,9 @@ func (v *verifier) checkLeafInSegment(ctx context.Context, index uint64, encoded
 	p := Problem{Object: segmentName(seg.Seq), Segment: &seg.Seq, Index: &index}
 	i := int(index - seg.OldSize)
 	switch {
-	case index < seg.OldSize || index >= seg.NewSize || d.leaves[i] != indelible.LeafHash(encoded):
+	case index < seg.OldSize || index >= seg.NewSize || d.leaf(i) != indelible.LeafHash(encoded):
 		p.What = "does not hold this leaf of the tree"
-	case d.payloads[i] != leaf.Payload:
+	case !d.intact[i]:
 		p.What, p.EventID = "payload does not match its leaf", v.eventID(seg.Payloads[i])
 	default:
 		if leaf.Kind.Recorded() {

@@ -32,17 +32,17 @@ func (v *verifier) versionsOf(name string) []string {
 
 // read reads an object: where something was put on top of it, the original.
 func (v *verifier) read(ctx context.Context, name string, limit int64) (b []byte, err error) {
-	err = v.readAny(ctx, name, limit, func(data []byte) error { b = data; return nil })
+	err = v.readAny(ctx, name, limit, nil, func(data []byte) error { b = data; return nil })
 	return b, err
 }
 
 // readAny reads the versions of an object, oldest first, until one suits. What
 // was put on top of ours changes nothing, nor what stood there before it. The
-// error is that of the oldest.
-func (v *verifier) readAny(ctx context.Context, name string, limit int64, suits func([]byte) error) error {
+// error is that of the oldest. What suits is shown may lie in buf.
+func (v *verifier) readAny(ctx context.Context, name string, limit int64, buf []byte, suits func([]byte) error) error {
 	err := fmt.Errorf("%s: %w", name, store.ErrNotExist)
 	for i, version := range v.versionsOf(name) {
-		b, rerr := v.readVersion(ctx, name, limit, version)
+		b, rerr := v.readInto(ctx, name, limit, version, buf)
 		if rerr == nil {
 			rerr = suits(b)
 		}
@@ -56,23 +56,10 @@ func (v *verifier) readAny(ctx context.Context, name string, limit int64, suits 
 	return err
 }
 
-// readSlot reads a version of a segment into a buffer used before, if it fits.
-func (v *verifier) readSlot(ctx context.Context, name, version string) ([]byte, error) {
-	var buf []byte
-	if used, ok := v.buffers.Get().(*[]byte); ok {
-		buf = *used
-	}
-	return v.readInto(ctx, name, MaxSegment, version, buf)
-}
-
 // lockable reports whether the writer locks objects of this name: all but what
 // is replaced or superseded.
 func lockable(name string) bool {
 	return name != checkpointName && !strings.Contains(name, ".p/")
-}
-
-func (v *verifier) readVersion(ctx context.Context, name string, limit int64, version string) ([]byte, error) {
-	return v.readInto(ctx, name, limit, version, nil)
 }
 
 func (v *verifier) readInto(ctx context.Context, name string, limit int64, version string, buf []byte) ([]byte, error) {
@@ -134,10 +121,11 @@ func (v *verifier) recoverSegment(ctx context.Context, seq uint64, leaves [][]by
 	var leaf indelible.Leaf
 	t := s.begin(seq, s.time)
 	for i, encoded := range leaves {
-		index := t.edge.size
+		index := t.size
 		h := indelible.LeafHash(encoded)
+		t.leaves, t.hashes = append(t.leaves, encoded...), append(t.hashes, h[:]...)
 		if leaf.Decode(encoded) != nil {
-			t.growOpaque(encoded, h)
+			t.size++
 			continue
 		}
 		t.time = leaf.Time
@@ -148,7 +136,7 @@ func (v *verifier) recoverSegment(ctx context.Context, seq uint64, leaves [][]by
 		if payload != nil && !leaf.Kind.OfTenant() {
 			t.checkSystem(&leaf, payload, &Segment{NewSize: index + 1})
 		}
-		t.grow(&leaf, encoded, h, payload)
+		t.take(&leaf, encoded, h, payload)
 	}
 	t.heads = leaf.Kind == indelible.KindHeads
 	v.noteTenants(t.tenants)
@@ -163,12 +151,12 @@ func (v *verifier) recoverSegment(ctx context.Context, seq uint64, leaves [][]by
 func (v *verifier) repair(ctx context.Context, f *fetched) {
 	var leaf indelible.Leaf
 	for i := range f.seg.Payloads {
-		if leaf.Decode(f.seg.Leaf(i)) != nil || f.d.payloads[i] == leaf.Payload || leaf.Kind.Recorded() {
+		if leaf.Decode(f.seg.Leaf(i)) != nil || f.d.intact[i] || leaf.Kind.Recorded() {
 			continue
 		}
 		index := f.seg.OldSize + uint64(i)
 		if kept := v.keptPayload(ctx, index, &leaf); kept != nil {
-			f.seg.Payloads[i], f.d.payloads[i] = kept, leaf.Payload
+			f.seg.Payloads[i], f.d.intact[i] = kept, true
 			v.problem(tampering, Problem{Object: segmentName(f.seq), Segment: &f.seq, Index: &index, What: "payload does not match its leaf"})
 		}
 	}
@@ -235,7 +223,7 @@ func (v *verifier) keptPayload(ctx context.Context, index uint64, leaf *indelibl
 		}
 	}
 	var payload []byte
-	v.readAny(ctx, headsName(next), maxHeads, func(b []byte) error {
+	v.readAny(ctx, headsName(next), maxHeads, nil, func(b []byte) error {
 		h, err := decodeHeadsObject(b)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,13 +13,22 @@ import (
 	"indelible/internal/store"
 )
 
+// room is where a segment was read to and hashed; it is used again.
+type room struct {
+	buf []byte
+	d   digest
+}
+
 // fetched is a slot as read from the store, decoded and hashed.
 type fetched struct {
-	seq  uint64
-	seg  *Segment
-	d    digest
+	seq uint64
+	seg *Segment
+	room
 	next int // the version to look at if seg turns out not to be the log's
-	buf  []byte
+
+	// How many of its leaves are known to agree with the names of their
+	// tenants and events.
+	agreed int
 
 	// Of a slot without a segment: what its first version holds, and what is
 	// wrong with it.
@@ -71,8 +81,13 @@ func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
 	name := segmentName(f.seq)
 	versions := v.versionsOf(name)
 	f.seg = nil
+	select {
+	case f.room = <-v.rooms:
+	default:
+		f.room = room{}
+	}
 	for ; f.next < len(versions) && f.seg == nil; f.next++ {
-		b, err := v.readSlot(ctx, name, versions[f.next])
+		b, err := v.readInto(ctx, name, MaxSegment, versions[f.next], f.buf)
 		if err == nil {
 			f.seg, err = decodeSlot(b, f.seq)
 		}
@@ -80,19 +95,32 @@ func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
 			f.later, f.seg = f.seg, nil
 		}
 		if err == nil {
-			var used digest
-			if d, ok := v.digests.Get().(*digest); ok {
-				used = *d
-			}
-			f.d, f.buf = f.seg.digestInto(used), b
+			f.buf = b
+			v.digest(&f)
 		} else if f.err == nil {
-			f.data, f.err = b, err
+			f.data, f.err = bytes.Clone(b), err
 		}
 	}
 	if f.seg == nil && f.err == nil {
 		f.err = store.ErrNotExist
 	}
 	return f
+}
+
+// digest hashes a segment, and looks at each payload while it is at hand.
+func (v *verifier) digest(f *fetched) {
+	const piece = 256 // leaves with their payloads, that fit a processor's cache
+	f.d.reset()
+	f.agreed = 0
+	tenants := *v.known.Load()
+	for at, n := 0, f.seg.Count(); at < n; {
+		at = min(at+piece, n)
+		f.d.take(f.seg, at)
+		if v.opt.Opener != nil {
+			f.agreed = v.agreeing(f.seg, tenants, f.agreed, at)
+		}
+	}
+	f.d.finish(f.seg)
 }
 
 // decodeSlot decodes the segment of a slot. One that is sound but for the
@@ -134,7 +162,7 @@ func (v *verifier) inTree(ctx context.Context, f *fetched) (in, known bool) {
 		return false, false
 	}
 	for i, h := range proved {
-		if h != tlog.Hash(f.d.leaves[i]) {
+		if h != tlog.Hash(f.d.leaf(i)) {
 			return false, true
 		}
 	}
@@ -339,7 +367,7 @@ func (v *verifier) accept(t *txn, f fetched) {
 	objects := t.commit(f.seg)
 	v.report.Segments++
 	v.afterCommit(t, objects)
-	v.compare.payloads(f, v.tenantKeys)
+	v.compare.segment(f)
 }
 
 // afterCommit compares the objects a segment completed and notes the tree it

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 
 	"indelible"
 )
@@ -15,15 +16,20 @@ type tenantCheck struct {
 
 // noteTenants opens the payloads of new tenant leaves: one tenant, one row.
 func (v *verifier) noteTenants(tenants []keptLeaf) {
+	if len(tenants) == 0 {
+		return
+	}
+	known := slices.Clip(*v.known.Load()) // others may be reading it
 	for _, k := range tenants {
 		v.report.Tenants++
 		var c tenantCheck
 		if v.opt.Opener != nil && k.Payload != nil {
 			c = v.checkTenant(k)
 		}
-		v.tenantKeys = append(v.tenantKeys, c)
+		known = append(known, c)
 		v.system = append(v.system, len(c.id) > 0 && c.id[0] == '_')
 	}
+	v.known.Store(&known)
 }
 
 func (v *verifier) checkTenant(k keptLeaf) (c tenantCheck) {
