@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,12 +33,21 @@ func (d *digest) reset() { *d = digest{d.leaves[:0], d.intact[:0], d.roots[:0]} 
 func (d *digest) take(s *Segment, end int) {
 	d.leaves = slices.Grow(d.leaves, s.Count()*indelible.HashSize-len(d.leaves))
 	for i := len(d.intact); i < end; i++ {
-		leaf := s.Leaf(i)
-		h := indelible.LeafHash(leaf)
+		h := s.leafHash(i)
 		d.leaves = append(d.leaves, h[:]...)
 		p, err := indelible.HashPayload(s.Payloads[i])
-		d.intact = append(d.intact, err == nil && p == indelible.LeafPayload(leaf))
+		d.intact = append(d.intact, err == nil && p == indelible.LeafPayload(s.Leaf(i)))
 	}
+}
+
+// leafHash is the hash of leaf i. What is hashed begins with a zero byte, and the
+// leaf before it ends with one: there it needs no copy.
+func (s *Segment) leafHash(i int) indelible.Hash {
+	at := i * indelible.LeafSize
+	if at == 0 || s.Leaves[at-1] != 0 {
+		return indelible.LeafHash(s.Leaf(i))
+	}
+	return sha256.Sum256(s.Leaves[at-1 : at+indelible.LeafSize])
 }
 
 // finish computes the roots.

@@ -34,7 +34,7 @@ type comparer struct {
 type scratch []byte
 
 func (v *verifier) startComparer(ctx context.Context) *comparer {
-	c := &comparer{v: v, ctx: ctx, jobs: make(chan func(*scratch), 2*v.opt.Workers), visited: make(map[string]bool)}
+	c := &comparer{v: v, ctx: ctx, jobs: make(chan func(*scratch), v.opt.Workers+2), visited: make(map[string]bool)}
 	for range v.opt.Workers {
 		c.wg.Go(func() {
 			room := make(scratch, torchwood.TileWidth*leafEntry+1)

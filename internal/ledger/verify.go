@@ -82,7 +82,7 @@ func Verify(ctx context.Context, st store.Store, opt VerifyOptions) (*Report, er
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
-	v := &verifier{st: st, opt: opt, roots: make(map[uint64]indelible.Hash), tenants: make(map[string]uint64), rooms: make(chan room, 4*opt.Workers)}
+	v := &verifier{st: st, opt: opt, roots: make(map[uint64]indelible.Hash), tenants: make(map[string]uint64), rooms: make(chan room, 4*opt.Workers+4)}
 	v.known.Store(new([]tenantCheck))
 	v.report = &Report{Started: opt.Clock().UTC(), Problems: []Problem{}, Unchecked: []string{}, Range: opt.Range}
 	err := v.run(ctx)

@@ -42,7 +42,7 @@ type fetched struct {
 func (v *verifier) verifySegments(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	queue := make(chan chan fetched, v.opt.Workers)
+	queue := make(chan chan fetched, v.opt.Workers+2) // more than workers: none waits for the one that takes them in order
 	go func() {
 		defer close(queue)
 		for _, seq := range v.names.segments {
