@@ -25,13 +25,13 @@ test: test-unit test-race test-bench cross
 
 # The tests start a real S3 server.
 test-unit:
-	@scripts/tools versitygw
+	@scripts/tools versitygw postgresql
 	go test ./...
 
 # The race detector runs where goroutines meet. It needs cgo, alone of all builds.
 RACE := ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/... ./cmd/...
 test-race:
-	@scripts/tools versitygw
+	@scripts/tools versitygw postgresql
 	CGO_ENABLED=1 go test -race -short $(RACE)
 
 # bench is a module of its own.
@@ -48,7 +48,7 @@ bench:
 	cd bench && go run . $(BENCH)
 
 soak:
-	@scripts/tools versitygw
+	@scripts/tools versitygw postgresql
 	SOAK=1 go test -timeout 6h -run Soak -v ./...
 	cd bench && go run . -soak
 

@@ -49,10 +49,13 @@ var rooms = map[string]room{
 	"internal/seal/vault":    {[]string{"internal/seal"}, nil},
 	"internal/seal/sealtest": {[]string{"internal/seal"}, nil},
 
-	"internal/recorder": {[]string{".", "internal/journal", "internal/ledger"}, []string{"github.com/google/uuid"}},
-	"internal/importer": {[]string{"."}, []string{"github.com/google/uuid"}},
-	"internal/sample":   {[]string{"."}, nil},
-	"internal/runs":     {},
+	"internal/recorder":             {[]string{".", "internal/journal", "internal/ledger"}, []string{"github.com/google/uuid"}},
+	"internal/importer":             {[]string{"."}, []string{"github.com/google/uuid"}},
+	"internal/sample":               {[]string{"."}, nil},
+	"internal/runs":                 {},
+	"internal/runs/sample":          {[]string{"internal/runs"}, nil},
+	"internal/runs/postgres":        {[]string{"internal/runs"}, []string{"github.com/jackc/pgx/v5"}},
+	"internal/runs/postgres/pgtest": {},
 	// The note package names the log's key; yaml is the one dependency.
 	"internal/datadir": {
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3", "internal/seal", "internal/seal/keyfile", "internal/seal/awskms", "internal/seal/vault"},

@@ -1,0 +1,62 @@
+package postgres
+
+import (
+	"testing"
+	"time"
+
+	"indelible/internal/runs"
+)
+
+// BenchmarkScan reads rows beside what the server needs to give them to nobody.
+func BenchmarkScan(b *testing.B) {
+	const n = 300_000
+	d := newDatabase(b)
+	d.fill(1, n)
+	for _, jobs := range []int{1, 2} {
+		b.Run("jobs="+string(rune('0'+jobs)), func(b *testing.B) {
+			var copied, scanned time.Duration
+			for b.Loop() {
+				begun := time.Now()
+				d.sql(`COPY workflow_runs TO '/dev/null' (FORMAT binary)`)
+				copied += time.Since(begun)
+				q := everything
+				q.Jobs = jobs
+				begun = time.Now()
+				rows := scanAll(b, d.source(""), q)
+				scanned += time.Since(begun)
+				if rows != n {
+					b.Fatalf("%d rows", rows)
+				}
+			}
+			b.ReportMetric(copied.Seconds()/scanned.Seconds(), "of-server-only")
+		})
+	}
+}
+
+// scanAll counts the rows, reading as many shards at a time as there are jobs.
+func scanAll(b *testing.B, s *Source, q runs.Query) int {
+	snap := open1(b, s, q)
+	defer snap.Close()
+	shards := make(chan int, snap.Info().Shards)
+	for i := range snap.Info().Shards {
+		shards <- i
+	}
+	close(shards)
+	counts := make(chan int)
+	for range q.Jobs {
+		go func() {
+			n := 0
+			for shard := range shards {
+				if err := snap.Scan(b.Context(), "", shard, func(*runs.Run) error { n++; return nil }); err != nil {
+					b.Error(err)
+				}
+			}
+			counts <- n
+		}()
+	}
+	rows := 0
+	for range q.Jobs {
+		rows += <-counts
+	}
+	return rows
+}

@@ -1,0 +1,5 @@
+package pgtest
+
+import "syscall"
+
+func endWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = immediateShutdown }
