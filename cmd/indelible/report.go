@@ -36,6 +36,12 @@ func printReport(w io.Writer, r *ledger.Report) {
 		fmt.Fprintf(w, "range       leaves %d to %d\n", r.Range.First, r.Range.End-1)
 	}
 	fmt.Fprintf(w, "system      %d events of the log's own tenants\n", r.SystemEvents)
+	if r.ExpiredSegments > 0 {
+		fmt.Fprintf(w, "expired     %d events in %d segments, removed under the retention policy; their leaves are there\n", r.Expired, r.ExpiredSegments)
+	}
+	if r.MissingSegments > 0 {
+		fmt.Fprintf(w, "missing     %d events in %d segments, gone without a word in the log\n", r.Missing, r.MissingSegments)
+	}
 	if r.Pending > 0 {
 		fmt.Fprintf(w, "pending     %d leaves are in the store and not yet under the checkpoint\n", r.Pending)
 	}

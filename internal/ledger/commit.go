@@ -254,6 +254,9 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 	l.trim()
 	l.deliver(b)
 	l.answerControls(b.controls)
+	if len(b.controls) > 0 {
+		l.forgetErased()
+	}
 	l.setStatus(func(s *Status) {
 		s.Size, s.LastSegment = size, l.state.lastSeq
 		s.Pending = l.pendingBytes()
@@ -337,9 +340,11 @@ func (l *Ledger) place(ctx context.Context, b *batch, r *Record) (Placed, error)
 		if here, ok := windowRef(leaf); !ok || here != ref {
 			return Placed{}, fmt.Errorf("the index of references is damaged; remove %s, it is made again", l.window.dir)
 		}
-		same, err := l.cfg.Sealer.SameEvent(payload, r.Payload)
-		if err != nil {
-			return Placed{}, fmt.Errorf("compare with event %d: %w", earlier, err)
+		same := payload == nil // expired: there is nothing left to differ from
+		if !same {
+			if same, err = l.cfg.Sealer.SameEvent(payload, r.Payload); err != nil {
+				return Placed{}, fmt.Errorf("compare with event %d: %w", earlier, err)
+			}
 		}
 		if same {
 			var was indelible.Leaf

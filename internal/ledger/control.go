@@ -15,12 +15,15 @@ type control struct {
 	done    chan error
 }
 
-// AddSystem puts a system leaf into the log: a rotation of the log key, or
-// interference somebody has looked at. It returns when the leaf is in the
+// AddSystem puts a system leaf into the log: a rotation of the log key,
+// interference somebody has looked at, or what somebody decided. It returns when the leaf is in the
 // store; a leaf the log would not accept is refused and not written. When ctx
 // ends first the leaf may be in the log or not.
 func (l *Ledger) AddSystem(ctx context.Context, kind indelible.Kind, content any) error {
-	if kind != indelible.KindLogKey && kind != indelible.KindInterference {
+	switch kind {
+	case indelible.KindLogKey, indelible.KindInterference,
+		indelible.KindFence, indelible.KindExpired, indelible.KindPolicy, indelible.KindHold:
+	default:
 		return fmt.Errorf("a %s leaf cannot be asked for", kind)
 	}
 	c := &control{kind, content, make(chan error, 1)}

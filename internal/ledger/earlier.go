@@ -96,7 +96,8 @@ type attempts func(ctx context.Context, f func() error) error
 func once(_ context.Context, f func() error) error { return f() }
 
 // earlier returns leaf and payload number index, from the transaction, the
-// segments committed by this process, or the published tree. try says how
+// segments committed by this process, or the published tree. The payload is nil
+// if it expired under policy. try says how
 // often the store is asked: the committer waits for it, a caller does not.
 func (l *Ledger) earlier(ctx context.Context, t *txn, index uint64, try attempts) (leaf, payload []byte, err error) {
 	if t != nil && index >= l.state.edge.size {
@@ -112,6 +113,10 @@ func (l *Ledger) earlier(ctx context.Context, t *txn, index uint64, try attempts
 		seg, err = l.reader.get(ctx, seq, index, nil)
 		return err
 	})
+	if gone(err) && l.removedSlot(seq) {
+		leaf, err = l.publishedEntry(ctx, index, try)
+		return leaf, nil, err
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -128,20 +133,36 @@ func (l *Ledger) segmentOf(ctx context.Context, index uint64, try attempts) (uin
 	if i < len(ranges) && ranges[i].first <= index {
 		return ranges[i].seq, nil
 	}
-	n := index / torchwood.TileWidth
+	encoded, err := l.publishedEntry(ctx, index, try)
+	if err != nil {
+		return 0, err
+	}
 	var leaf indelible.Leaf
-	err := try(ctx, func() error {
+	err = leaf.Decode(encoded)
+	return leaf.Segment, err
+}
+
+// publishedEntry reads a leaf from its bundle.
+func (l *Ledger) publishedEntry(ctx context.Context, index uint64, try attempts) (encoded []byte, err error) {
+	n := index / torchwood.TileWidth
+	err = try(ctx, func() error {
 		w := min(l.Status().Published-n*torchwood.TileWidth, torchwood.TileWidth)
 		b, err := readTile(ctx, l.cfg.Store, -1, int64(n), int(w))
 		if err != nil {
 			return err
 		}
-		const entry = leafEntry
-		at := int(index%torchwood.TileWidth) * entry
-		if at+entry > len(b) {
+		if int(index%torchwood.TileWidth+1)*leafEntry > len(b) {
 			return fmt.Errorf("leaf %d is not published", index)
 		}
-		return leaf.Decode(b[at+2 : at+entry])
+		encoded = bundleEntry(b, index)
+		return nil
 	})
-	return leaf.Segment, err
+	return encoded, err
+}
+
+// removedSlot reports whether the segment of a slot expired under policy.
+func (l *Ledger) removedSlot(seq uint64) bool {
+	l.stateMu.RLock()
+	defer l.stateMu.RUnlock()
+	return l.state.gov.expiry(seq) != nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"filippo.io/torchwood"
@@ -15,6 +17,7 @@ import (
 type inventory struct {
 	segments []uint64
 	heads    map[uint64]bool
+	sizes    []uint64 // of heads, in order, once somebody asks
 	kept     []string
 	tiles    map[string]bool
 	partials map[string][]string // of a tile, by the full tile's name
@@ -102,4 +105,12 @@ func (inv *inventory) take(name string) {
 		return
 	}
 	inv.foreign = append(inv.foreign, name)
+}
+
+// headSizes are the sizes there are heads objects of, in order.
+func (inv *inventory) headSizes() []uint64 {
+	if inv.sizes == nil {
+		inv.sizes = slices.Sorted(maps.Keys(inv.heads))
+	}
+	return inv.sizes
 }

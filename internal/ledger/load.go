@@ -19,12 +19,14 @@ import (
 type TamperError struct {
 	Object string
 	What   string
+
+	gone bool // the object is not there
 }
 
 func (e *TamperError) Error() string { return e.Object + ": " + e.What }
 
 func tampered(object, format string, args ...any) error {
-	return &TamperError{object, fmt.Sprintf(format, args...)}
+	return &TamperError{Object: object, What: fmt.Sprintf(format, args...)}
 }
 
 // readAll reads a whole object of at most limit bytes.
@@ -104,7 +106,7 @@ func (s *state) loadEdge(ctx context.Context, st store.Store, c *Checkpoint) err
 // errors stay what they are.
 func missing(name string, err error) error {
 	if errors.Is(err, store.ErrNotExist) {
-		return tampered(name, "missing")
+		return &TamperError{Object: name, What: "missing", gone: true}
 	}
 	return fmt.Errorf("read %s: %w", name, err)
 }
@@ -242,8 +244,10 @@ func (s *state) takeHeads(h *headsObject) error {
 			}
 			s.tenants = append(s.tenants, k)
 			s.byRef[leaf.EventRef] = leaf.TenantNo
-		case indelible.KindGenesis, indelible.KindWriterKey, indelible.KindLogKey:
-			s.keyLeaves = append(s.keyLeaves, k)
+		default:
+			if standing(leaf.Kind, k.Payload) {
+				s.keyLeaves = append(s.keyLeaves, k)
+			}
 		}
 	}
 	for _, row := range h.Changed {
@@ -258,21 +262,22 @@ func (s *state) takeHeads(h *headsObject) error {
 	return nil
 }
 
-// takeKeys follows genesis, writer keys and rotations.
+// takeKeys follows genesis, writer keys, rotations and what was decided.
 func (s *state) takeKeys() error {
 	for _, k := range s.keyLeaves {
 		var leaf indelible.Leaf
 		if err := leaf.Decode(k.Leaf); err != nil {
 			return err
 		}
-		t := &txn{base: s, logKey: s.logKey, logID: s.logID, size: k.Index}
+		t := &txn{base: s, logKey: s.logKey, logID: s.logID, gov: s.gov, size: k.Index, byRef: make(map[indelible.Ref]uint64)}
 		if err := t.checkSystem(&leaf, k.Payload, &Segment{}); err != nil {
 			return err
 		}
 		if s.logKey != t.logKey && k.Index > 0 {
 			s.oldKeys = append(s.oldKeys, s.logKey)
 		}
-		s.logKey, s.logID = t.logKey, t.logID
+		s.logKey, s.logID, s.gov = t.logKey, t.logID, t.gov
+		s.noteRefs(t.byRef)
 		for _, w := range t.writers {
 			s.writers[w.Key] = w
 		}

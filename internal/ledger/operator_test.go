@@ -223,7 +223,7 @@ func TestHeadsLies(t *testing.T) {
 func TestUnknownKinds(t *testing.T) {
 	t.Parallel()
 	for kind, result := range map[indelible.Kind]string{
-		10: ledger.ResultOK, 999: ledger.ResultOK, 0x800c: ledger.ResultUnverified, 0xffff: ledger.ResultUnverified, 0x8004: ledger.ResultUnverified,
+		10: ledger.ResultOK, 999: ledger.ResultOK, 0x800d: ledger.ResultUnverified, 0xffff: ledger.ResultUnverified, 0x8004: ledger.ResultUnverified,
 	} {
 		o := newOperator(t)
 		d := o.Begin()

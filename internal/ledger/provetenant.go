@@ -129,6 +129,9 @@ func (r *Reader) Find(ctx context.Context, eventID, tenantID string, idKey *[32]
 			if err != nil {
 				return err
 			}
+			if e.Payload == nil {
+				return nil
+			}
 			if _, id, err := opener.EventIdentity(e.Payload); err != nil || string(id) != eventID {
 				return nil
 			}

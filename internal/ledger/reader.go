@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
@@ -17,6 +18,9 @@ import (
 // ErrNotFound: no leaf with that index, id or tenant.
 var ErrNotFound = errors.New("not in the log")
 
+// ErrExpired: the payload was removed under the retention policy; the leaf is there.
+var ErrExpired = errors.New("expired under the retention policy")
+
 // Reader reads a published log without writing to it. Every leaf it returns
 // was proved to be in the checkpoint's tree, every payload to belong to its leaf.
 type Reader struct {
@@ -24,14 +28,18 @@ type Reader struct {
 	vkey       string
 	checkpoint *Checkpoint
 	segments   *segmentCache
+
+	mu        sync.Mutex
+	published *state // as of checkpoint, once somebody asks
 }
 
 // Entry is a leaf and its payload, at their place in the log.
 type Entry struct {
 	Index   uint64
 	Leaf    indelible.Leaf
-	Encoded []byte // the leaf
-	Payload []byte
+	Encoded []byte  // the leaf
+	Payload []byte  // nil when the segment expired and the leaf is of a tenant
+	Expired *Expiry // set when the segment was removed under the retention policy
 }
 
 // NewReader opens the checkpoint of a store with the log's verifier key.
@@ -116,7 +124,9 @@ func (r *Reader) entry(ctx context.Context, index uint64) (*Entry, tlog.RecordPr
 	if err := e.Leaf.Decode(encoded); err != nil {
 		return nil, nil, damaged(fmt.Sprintf("leaf %d", index), err)
 	}
-	e.Payload, err = r.payload(ctx, &e.Leaf, index)
+	if e.Payload, err = r.payload(ctx, &e.Leaf, index); err != nil {
+		err = r.removed(ctx, e, err)
+	}
 	return e, proof, err
 }
 
@@ -195,7 +205,7 @@ func (r *Reader) fromBundle(ctx context.Context, encoded []byte, index uint64) (
 	}
 	seg, err := r.segments.get(ctx, e.Leaf.Segment, index, encoded)
 	if err != nil {
-		return nil, err
+		return e, r.removed(ctx, e, err)
 	}
 	e.Payload = seg.Payloads[index-seg.OldSize]
 	return e, nil
@@ -206,6 +216,9 @@ func (r *Reader) Prove(ctx context.Context, index uint64, shown int) (*indelible
 	e, proof, err := r.entry(ctx, index)
 	if err != nil {
 		return nil, err
+	}
+	if e.Payload == nil {
+		return nil, fmt.Errorf("%w: leaf %d", ErrExpired, index)
 	}
 	payload, err := indelible.NewEvidencePayload(e.Payload, shown)
 	if err != nil {

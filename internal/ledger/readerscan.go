@@ -43,7 +43,9 @@ func (r *Reader) Newest(ctx context.Context, n int, keep func(*indelible.Leaf) b
 		}
 		for _, e := range found {
 			if len(found) <= fewEntries {
-				e.Payload, err = r.payload(ctx, &e.Leaf, e.Index)
+				if e.Payload, err = r.payload(ctx, &e.Leaf, e.Index); err != nil {
+					err = r.removed(ctx, e, err)
+				}
 			} else {
 				e, err = r.fromBundle(ctx, e.Encoded, e.Index)
 			}

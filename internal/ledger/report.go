@@ -35,19 +35,26 @@ const (
 
 // Report is the outcome of a verification: `verify --json` prints it.
 type Report struct {
-	Result       string    `json:"result"`
-	Origin       string    `json:"origin"`
-	Events       uint64    `json:"events"`        // recorded events, without those of our own tenants
-	Leaves       uint64    `json:"leaves"`        // size of the tree
-	SystemEvents uint64    `json:"system_events"` // events of tenants whose name begins with _
-	Pending      uint64    `json:"pending"`       // leaves committed after the checkpoint
-	Tenants      uint64    `json:"tenants"`
-	Conflicts    uint64    `json:"conflicts"`
-	Segments     uint64    `json:"segments"`
-	Objects      uint64    `json:"objects"` // compared byte for byte or by hash
-	Bytes        uint64    `json:"bytes"`   // read
-	Problems     []Problem `json:"problems"`
-	Unchecked    []string  `json:"unchecked"` // what could not be checked, in words
+	Result       string `json:"result"`
+	Origin       string `json:"origin"`
+	Events       uint64 `json:"events"`        // recorded events, without those of our own tenants
+	Leaves       uint64 `json:"leaves"`        // size of the tree
+	SystemEvents uint64 `json:"system_events"` // events of tenants whose name begins with _
+	Pending      uint64 `json:"pending"`       // leaves committed after the checkpoint
+	Tenants      uint64 `json:"tenants"`
+	Conflicts    uint64 `json:"conflicts"`
+	Segments     uint64 `json:"segments"`
+	Objects      uint64 `json:"objects"` // compared byte for byte or by hash
+	Bytes        uint64 `json:"bytes"`   // read
+	// Of the events, those whose segments were removed under the retention
+	// policy, and those whose segments are gone without; and how many segments.
+	Expired         uint64 `json:"expired"`
+	ExpiredSegments uint64 `json:"expired_segments"`
+	Missing         uint64 `json:"missing"`
+	MissingSegments uint64 `json:"missing_segments"`
+
+	Problems  []Problem `json:"problems"`
+	Unchecked []string  `json:"unchecked"` // what could not be checked, in words
 
 	Root       indelible.Hash `json:"root"`
 	Checkpoint string         `json:"checkpoint,omitempty"` // the signed note

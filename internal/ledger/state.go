@@ -28,9 +28,10 @@ type state struct {
 	voids   []Void              // foreign objects between the last segment and seq
 
 	writers   map[indelible.PublicKey]indelible.Writer
-	keyLeaves []keptLeaf            // genesis, writer-key, log-key
+	keyLeaves []keptLeaf            // those that stand: see standing
 	oldKeys   []indelible.PublicKey // log keys before logKey
 	headsTime int64                 // of the latest heads leaf
+	gov       *governance
 
 	rows    rows
 	byRef   map[indelible.Ref]uint64
@@ -57,6 +58,7 @@ func newState(origin string) *state {
 		byRef:    make(map[indelible.Ref]uint64),
 		changed:  make(map[uint64]struct{}),
 		journals: make(map[indelible.ID]journalMark),
+		gov:      &governance{},
 	}
 }
 
@@ -85,7 +87,7 @@ func (s *state) closeHeads() object {
 	return o
 }
 
-// keysHash is SHA-256 over the leaf hashes of all key leaves.
+// keysHash is SHA-256 over the leaf hashes of all standing leaves.
 func keysHash(lists ...[]keptLeaf) indelible.Hash {
 	d := sha256.New()
 	for _, list := range lists {
@@ -95,4 +97,13 @@ func keysHash(lists ...[]keptLeaf) indelible.Hash {
 		}
 	}
 	return indelible.Hash(d.Sum(nil))
+}
+
+// noteRefs notes which rows tenants begin, and with a 0 whose row is erased.
+func (s *state) noteRefs(byRef map[indelible.Ref]uint64) {
+	for ref, no := range byRef {
+		if s.byRef[ref] = no; no == 0 {
+			delete(s.byRef, ref)
+		}
+	}
 }

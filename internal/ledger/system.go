@@ -95,5 +95,5 @@ func (t *txn) checkSystem(leaf *indelible.Leaf, payload []byte, seg *Segment) er
 		}
 		t.logKey = key
 	}
-	return nil
+	return t.checkGovernance(leaf, payload)
 }

@@ -61,13 +61,34 @@ func (l *Ledger) settleTenants() {
 	}
 }
 
+// forgetErased drops what is known of tenants that were erased: a new record
+// begins a row of its own.
+func (l *Ledger) forgetErased() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, k := range l.tenants {
+		_, known := l.state.byRef[k.Ref]
+		if _, erased := l.state.gov.erased[k.Ref]; erased && !known {
+			delete(l.tenants, id)
+		}
+	}
+}
+
 // tenantOf finds the tenant of a record, beginning it if it is new, and the
 // record's event reference under the tenant's key.
 func (l *Ledger) tenantOf(t *txn, r *Record) (no uint64, ref indelible.Ref, err error) {
 	tenantRef := indelible.Ref(r.TenantRef)
 	no, known := t.tenantNo(tenantRef)
 	if !known {
+		// A record made before its tenant was erased belongs to the row it had.
+		old, erased := t.gov.erased[tenantRef]
+		if erased && bytes.Equal(l.descriptors[tenantRef], r.Tenant) {
+			return old, indelible.Ref(r.EventRef), nil
+		}
 		id, salt, err := l.cfg.Sealer.OpenDescriptor(r.Tenant)
+		if err != nil && erased && !transient(err) {
+			return old, indelible.Ref(r.EventRef), nil
+		}
 		if err != nil {
 			return 0, ref, fmt.Errorf("journal record's tenant: %w", err)
 		}

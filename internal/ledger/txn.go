@@ -31,6 +31,7 @@ type txn struct {
 	writers   []indelible.Writer
 	logKey    indelible.PublicKey
 	logID     indelible.ID
+	gov       *governance // the base's, until a leaf changes it
 	keyLeaves []keptLeaf
 	fresh     []keptLeaf
 	heads     bool // closed by a heads leaf
@@ -49,7 +50,7 @@ type txn struct {
 
 func (s *state) begin(seq uint64, time int64) *txn {
 	return &txn{
-		base: s, seq: seq, time: time, logKey: s.logKey, logID: s.logID,
+		base: s, seq: seq, time: time, logKey: s.logKey, logID: s.logID, gov: s.gov,
 		size: s.edge.size, edge: s.edge.clone(),
 		bundle: append(make([]byte, 0, torchwood.TileWidth*leafEntry), s.bundle...),
 		rows:   make(map[uint64]*indelible.Row), byRef: make(map[indelible.Ref]uint64),
@@ -105,7 +106,7 @@ func (t *txn) commit(seg *Segment) []object {
 	if s.logKey != t.logKey && s.edge.size > 0 {
 		s.oldKeys = append(s.oldKeys, s.logKey)
 	}
-	s.logID, s.logKey = t.logID, t.logKey
+	s.logID, s.logKey, s.gov = t.logID, t.logKey, t.gov
 	s.edge, s.bundle = t.edge, t.bundle
 	s.seq, s.lastSeq, s.last, s.voids = t.seq+1, t.seq, seg.Hash, nil
 	s.epoch, s.time, s.writer = seg.Epoch, seg.Time, seg.Writer
@@ -114,9 +115,7 @@ func (t *txn) commit(seg *Segment) []object {
 	}
 	s.keyLeaves = append(s.keyLeaves, t.keyLeaves...)
 	s.tenants = append(s.tenants, t.tenants...)
-	for ref, no := range t.byRef {
-		s.byRef[ref] = no
-	}
+	s.noteRefs(t.byRef)
 	for no := range t.rows {
 		s.changed[no] = struct{}{}
 	}
@@ -152,7 +151,7 @@ func (t *txn) touch(no uint64) *indelible.Row {
 // tenantNo finds the number of a tenant by its reference.
 func (t *txn) tenantNo(ref indelible.Ref) (uint64, bool) {
 	if no, ok := t.byRef[ref]; ok {
-		return no, true
+		return no, no > 0
 	}
 	no, ok := t.base.byRef[ref]
 	return no, ok
@@ -202,7 +201,7 @@ func (t *txn) take(leaf *indelible.Leaf, encoded []byte, h indelible.Hash, paylo
 	default:
 		kept = kept.clone()
 		t.fresh = append(t.fresh, kept)
-		if kind == indelible.KindGenesis || kind == indelible.KindWriterKey || kind == indelible.KindLogKey {
+		if standing(kind, payload) {
 			t.keyLeaves = append(t.keyLeaves, kept)
 		}
 	}

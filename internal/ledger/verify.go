@@ -63,8 +63,11 @@ type verifier struct {
 	tenants    map[string]uint64             // row by name
 	system     []bool                        // by tenant number − 1
 	known      atomic.Pointer[[]tenantCheck] // tenantKeys, for those who read ahead
-	stuck      bool                          // segments that remain cannot be placed
-	rooms      chan room                     // for segments, to be used again
+	lost       []lostSlots
+	gone       map[uint64]lostSegment    // by slot: those whose leaves were taken from the tree
+	before     map[uint64]indelible.Hash // of a segment that is gone, as the next one names it
+	stuck      bool                      // segments that remain cannot be placed
+	rooms      chan room                 // for segments, to be used again
 
 	compare *comparer
 
@@ -82,7 +85,10 @@ func Verify(ctx context.Context, st store.Store, opt VerifyOptions) (*Report, er
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
-	v := &verifier{st: st, opt: opt, roots: make(map[uint64]indelible.Hash), tenants: make(map[string]uint64), rooms: make(chan room, 4*opt.Workers+4)}
+	v := &verifier{
+		st: st, opt: opt, roots: make(map[uint64]indelible.Hash), tenants: make(map[string]uint64), rooms: make(chan room, 4*opt.Workers+4),
+		gone: make(map[uint64]lostSegment), before: make(map[uint64]indelible.Hash),
+	}
 	v.known.Store(new([]tenantCheck))
 	v.report = &Report{Started: opt.Clock().UTC(), Problems: []Problem{}, Unchecked: []string{}, Range: opt.Range}
 	err := v.run(ctx)
@@ -114,6 +120,7 @@ func (v *verifier) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.judgeLost()
 	v.checkTip()
 	v.checkKept(ctx)
 	v.checkTrusted(ctx)

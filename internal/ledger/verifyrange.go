@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"indelible"
+	"indelible/internal/store"
 )
 
 // checkRange proves the leaves of a range by the tiles, and compares the
@@ -83,6 +84,16 @@ func (v *verifier) checkLeafInSegment(ctx context.Context, index uint64, encoded
 	if seg == nil || seg.Seq != leaf.Segment {
 		f := v.fetch(ctx, fetched{seq: leaf.Segment})
 		if f.seg == nil {
+			if errors.Is(f.err, store.ErrNotExist) {
+				expired, err := v.expiredBefore(ctx, leaf.Segment)
+				if expired {
+					v.countExpired(&leaf)
+					return nil, d
+				}
+				if err != nil {
+					f.err = err
+				}
+			}
 			if f.err == nil {
 				f.err = errors.New("missing")
 			}

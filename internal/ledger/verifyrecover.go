@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"filippo.io/torchwood"
@@ -143,6 +144,9 @@ func (v *verifier) recoverSegment(ctx context.Context, seq uint64, leaves [][]by
 	objects := t.commit(&Segment{Epoch: s.epoch, Time: t.time, Writer: s.writer, Hash: s.last})
 	v.afterCommit(t, objects)
 	v.compare.count(leaves, v.system)
+	if damaged == nil {
+		v.loseLeaves(seq, leaves)
+	}
 }
 
 // repair names the leaves of a segment whose payloads were changed and puts
@@ -216,14 +220,13 @@ func (v *verifier) payloadFrom(damaged *Segment, i int, seq, index uint64, encod
 // keptPayload finds the payload of a system or tenant leaf in the heads object
 // that repeats it.
 func (v *verifier) keptPayload(ctx context.Context, index uint64, leaf *indelible.Leaf) []byte {
-	var next uint64
-	for size := range v.names.heads {
-		if size > index && (next == 0 || size < next) {
-			next = size
-		}
+	sizes := v.names.headSizes()
+	i, _ := slices.BinarySearch(sizes, index+1)
+	if i == len(sizes) {
+		return nil
 	}
 	var payload []byte
-	v.readAny(ctx, headsName(next), maxHeads, nil, func(b []byte) error {
+	v.readAny(ctx, headsName(sizes[i]), maxHeads, nil, func(b []byte) error {
 		h, err := decodeHeadsObject(b)
 		if err != nil {
 			return err

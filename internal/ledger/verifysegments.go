@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -254,6 +255,7 @@ func (v *verifier) takeDamaged(ctx context.Context, f fetched, bad []fetched) []
 	}
 	if lost {
 		s.last, s.lastSeq = seg.Previous, f.seq-1-uint64(len(seg.Voids))
+		v.before[s.lastSeq] = seg.Previous
 		s.epoch = min(s.epoch, seg.Epoch)
 		if seg.Epoch == s.epoch {
 			s.writer = seg.Writer
@@ -288,7 +290,7 @@ func (v *verifier) judge(next *Segment, bad []fetched) (lost bool) {
 	}
 	gone := v.state.seq // the first slot of a gap, when there is one before b
 	for i, b := range bad {
-		lost = v.nameMissing(gone, b.seq, foreign) || lost
+		lost = v.loseSlots(gone, b.seq, foreign) || lost
 		gone = b.seq + 1
 		if foreign[b.seq] {
 			v.passOver(bad[i:i+1], next)
@@ -297,7 +299,7 @@ func (v *verifier) judge(next *Segment, bad []fetched) (lost bool) {
 			v.damaged(bad[i:])
 		}
 	}
-	return v.nameMissing(gone, next.Seq, foreign) || lost
+	return v.loseSlots(gone, next.Seq, foreign) || lost
 }
 
 // damaged names the first of some slots, which held a segment. If it cannot be
@@ -305,34 +307,33 @@ func (v *verifier) judge(next *Segment, bad []fetched) (lost bool) {
 func (v *verifier) damaged(slots []fetched) {
 	b := slots[0]
 	p := Problem{Object: segmentName(b.seq), Segment: &b.seq, What: b.err.Error()}
-	if errors.Is(b.err, store.ErrNotExist) {
-		p.What = "missing"
-	}
 	switch {
 	case slices.ContainsFunc(slots, func(f fetched) bool { return unjudged(f.err) }):
 		v.problem(unreadable, p)
+	case errors.Is(b.err, store.ErrNotExist):
+		v.lose(b.seq, b.seq+1)
 	default:
 		v.problem(tampering, p)
 	}
 }
 
-// nameMissing names the slots first to end−1, which hold nothing, but those
-// that held something foreign. Of a long gap it names the first.
-func (v *verifier) nameMissing(first, end uint64, foreign map[uint64]bool) (any bool) {
-	const most = 1000
-	for seq := first; seq < end; seq++ {
-		if foreign[seq] {
+// loseSlots notes the slots first to end−1, which hold nothing, but those that
+// held something foreign.
+func (v *verifier) loseSlots(first, end uint64, foreign map[uint64]bool) (any bool) {
+	from := first
+	for _, seq := range slices.Sorted(maps.Keys(foreign)) {
+		if seq < from || seq >= end {
 			continue
 		}
-		what := "missing"
-		if end-seq > most {
-			what = fmt.Sprintf("missing, and all after it up to %s", segmentName(end-1))
+		if from < seq {
+			v.lose(from, seq)
+			any = true
 		}
+		from = seq + 1
+	}
+	if from < end {
+		v.lose(from, end)
 		any = true
-		v.problem(tampering, Problem{Object: segmentName(seq), Segment: &seq, What: what})
-		if end-seq > most {
-			break
-		}
 	}
 	return any
 }

@@ -140,7 +140,10 @@ func (r *Recorder) prepare(ctx context.Context, p *Pending, opt Options) (*ledge
 		return nil, err
 	}
 	if found {
-		same, err := Plain.SameEvent(earlier, payload)
+		same := earlier == nil // expired: there is nothing left to differ from
+		if !same {
+			same, err = Plain.SameEvent(earlier, payload)
+		}
 		if err != nil {
 			return nil, err
 		}
