@@ -56,6 +56,9 @@ var rooms = map[string]room{
 	"internal/runs/sample":          {[]string{"internal/runs"}, nil},
 	"internal/runs/postgres":        {[]string{"internal/runs"}, []string{"github.com/jackc/pgx/v5"}},
 	"internal/runs/postgres/pgtest": {},
+
+	"internal/dataset":        {[]string{".", "internal/runs"}, nil},
+	"internal/dataset/folder": {[]string{"internal/dataset", "internal/disk"}, nil},
 	// The note package names the log's key; yaml is the one dependency.
 	"internal/datadir": {
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3", "internal/seal", "internal/seal/keyfile", "internal/seal/awskms", "internal/seal/vault"},
@@ -73,8 +76,8 @@ var rooms = map[string]room{
 
 	"cmd/indelible": {
 		[]string{
-			".", "internal/backup", "internal/datadir", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger",
-			"internal/recorder", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
+			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger",
+			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},
 	},

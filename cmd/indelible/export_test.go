@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"indelible/internal/runs/postgres"
+	"indelible/internal/runs/postgres/pgtest"
+	"indelible/internal/runs/sample"
+)
+
+// exporter is a machine with a ledger and a database of sample runs.
+type exporter struct {
+	*machine
+	cluster  *pgtest.Cluster
+	database string
+	out      string // a folder for what is exported
+}
+
+func newExporter(t *testing.T, rows int, env map[string]string) *exporter {
+	t.Helper()
+	c, err := pgtest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Stop() })
+	x := &exporter{machine: newMachine(t, env), cluster: c, database: c.NewDatabase(t), out: t.TempDir()}
+	x.env["POSTGRES_DSN"] = c.DSN(x.database, "")
+	source, err := postgres.New(postgres.Config{DSN: x.env["POSTGRES_DSN"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Fill(t.Context(), sample.Runs(7, rows), `{"seed":7}`); err != nil {
+		t.Fatal(err)
+	}
+	x.run("init", "--origin", "test.example/log").want(exitOK)
+	return x
+}
+
+func (x *exporter) path(name string) string { return filepath.Join(x.out, name) }
+
+// export exports everything, as the superuser, unless args say otherwise.
+func (x *exporter) export(out string, args ...string) output {
+	x.t.Helper()
+	if !strings.HasPrefix(out, "s3://") {
+		out = x.path(out)
+	}
+	return x.run(append([]string{"export", "--mask", "off", "--no-rls", "--out", out}, args...)...)
+}
+
+func TestExport(t *testing.T) {
+	t.Parallel()
+	x := newExporter(t, 3000, nil)
+	report := x.path("report.txt")
+	x.export("runs.jsonl", "--all-tenants", "--report", report).want(exitOK, "rows        3000 in 1 file", "masks       none", "guarantee")
+	b, err := os.ReadFile(x.path("runs.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(b, []byte("\n")); n != 3000 {
+		t.Errorf("%d lines", n)
+	}
+	for line := range bytes.SplitSeq(bytes.TrimSpace(b), []byte("\n")) {
+		var row struct {
+			ID       string          `json:"id"`
+			Metadata json.RawMessage `json:"metadata"`
+			Version  int             `json:"_export_version"`
+		}
+		if err := json.Unmarshal(line, &row); err != nil || row.ID == "" || row.Version != 1 {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	x.run("dataset", "verify", x.path("runs.jsonl")).want(exitOK, "result      ok", "proved by ledger and evidence")
+	key := filepath.Join(x.dir, "log.vkey")
+	offline := newMachine(t, nil)
+	offline.run("dataset", "verify", "--offline", "--key", key, x.path("runs.jsonl")).want(exitOK, "proved by evidence")
+	offline.run("check", "--key", key, x.path("runs.jsonl.evidence.json")).want(exitOK, "dataset.exported")
+	offline.run("dataset", "verify", x.path("runs.jsonl")).want(exitUnverified)
+	if text, err := os.ReadFile(report); err != nil || !strings.Contains(string(text), "Verification") || !strings.Contains(string(text), "result      ok") {
+		t.Errorf("report: %v\n%s", err, text)
+	}
+	x.export("runs.jsonl", "--all-tenants").want(exitFailure, "--overwrite")
+	x.run("verify").want(exitOK)
+
+	x.export("data", "--tenant", "acme", "--tenant", "globex").want(exitOK)
+	x.run("dataset", "verify", x.path("data")).want(exitOK)
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(x.path("runs.jsonl"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x.run("dataset", "verify", x.path("runs.jsonl")).want(exitTampered, "runs.jsonl: is not what the manifest says")
+}
+
+func TestExportUsage(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, nil)
+	out := filepath.Join(t.TempDir(), "runs.jsonl")
+	m.run("export", "--tenant", "acme", "--mask", "off").want(exitUsage, "--out")
+	m.run("export", "--out", out, "--mask", "off").want(exitUsage, "--tenant")
+	m.run("export", "--out", out, "--tenant", "acme").want(exitUsage, "--mask off")
+	m.run("export", "--out", out, "--tenant", "acme", "--mask", "off", "--since", "yesterday").want(exitUsage, "--since")
+	m.run("export", "--out", out, "--tenant", "acme", "--mask", "off").want(exitNoLedger, "init")
+	m.run("init", "--origin", "test.example/log").want(exitOK)
+	m.run("export", "--out", out, "--tenant", "acme", "--mask", "off").want(exitUsage, "POSTGRES_DSN")
+	m.run("dataset", "verify", out).want(exitUsage, "manifest")
+	if _, err := os.Stat(out); err == nil {
+		t.Error("something was written")
+	}
+}
