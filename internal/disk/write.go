@@ -70,7 +70,7 @@ func viaTemp(fsys FS, name string, data []byte, place func(tmp, name string) err
 			fsys.Remove(tmp)
 		}
 	}()
-	if err = writeAhead(f, data); err != nil {
+	if err = writeAll(f, data); err != nil {
 		f.Close()
 		return err
 	}
@@ -87,26 +87,20 @@ func viaTemp(fsys FS, name string, data []byte, place func(tmp, name string) err
 	return fsys.SyncDir(dir)
 }
 
-// A flusher can begin to bring written bytes to the disk without waiting.
-type flusher interface {
-	Flush(offset, length int64)
+// A largeWriter has a cheaper way to fill a file with much at once.
+type largeWriter interface {
+	WriteLarge(b []byte) error
 }
 
-// writeAhead writes data piece by piece, so that the disk is at work on the
-// first pieces while the last are being copied.
-func writeAhead(f File, data []byte) error {
-	const piece = 1 << 20
-	early, ok := f.(flusher)
-	for at := 0; at < len(data); at += piece {
-		n := min(piece, len(data)-at)
-		if _, err := f.Write(data[at : at+n]); err != nil {
-			return err
-		}
-		if ok && len(data) > piece {
-			early.Flush(int64(at), int64(n))
-		}
+// large is from which size on that way is the cheaper one.
+const large = 256 << 10
+
+func writeAll(f File, data []byte) error {
+	if w, ok := f.(largeWriter); ok && len(data) >= large {
+		return w.WriteLarge(data)
 	}
-	return nil
+	_, err := f.Write(data)
+	return err
 }
 
 func tempName() string {
