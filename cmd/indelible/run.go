@@ -62,7 +62,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.appendCommand(), a.verifyCommand(), a.versionCommand(),
 		a.showCommand(), a.tailCommand(), a.proveCommand(), a.checkCommand(), a.tilesCommand(),
-		a.sampleCommand(), a.completionCommand(), a.doctorCommand(), a.keysCommand(),
+		a.sampleCommand(), a.completionCommand(), a.doctorCommand(), a.keysCommand(), a.maskCommand(),
 		a.exportCommand(), a.datasetCommand(),
 	)
 	for _, cmd := range root.Commands() {

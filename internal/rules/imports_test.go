@@ -59,6 +59,8 @@ var rooms = map[string]room{
 
 	"internal/dataset":        {[]string{".", "internal/runs"}, nil},
 	"internal/dataset/folder": {[]string{"internal/dataset", "internal/disk"}, nil},
+	"internal/mask":           {[]string{"internal/mask/nfc"}, []string{"github.com/nyaruka/phonenumbers"}},
+	"internal/mask/nfc":       {nil, []string{"golang.org/x/text"}},
 	// The note package names the log's key; yaml is the one dependency.
 	"internal/datadir": {
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3", "internal/seal", "internal/seal/keyfile", "internal/seal/awskms", "internal/seal/vault"},
@@ -69,6 +71,8 @@ var rooms = map[string]room{
 	"internal/handover": {[]string{".", "internal/ledger", "internal/recorder"}, nil},
 
 	// Tests, and what only tests use.
+	"internal/mask/masktest": {[]string{"internal/mask"}, nil},
+
 	"internal/rules":      {},
 	"internal/doctest":    {},
 	"internal/compat":     {},
@@ -76,7 +80,7 @@ var rooms = map[string]room{
 
 	"cmd/indelible": {
 		[]string{
-			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger",
+			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger", "internal/mask",
 			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},

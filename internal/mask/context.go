@@ -1,0 +1,142 @@
+package mask
+
+// A topic is what a word beside a number says it is.
+type topic uint16
+
+const (
+	aboutPhone topic = 1 << iota
+	aboutCard
+	aboutSSN
+	aboutBank
+	aboutBirth
+	aboutAge
+	aboutCode
+	aboutExpiry
+	aboutIP
+	aboutVersion
+	aboutOther // a number of something that is nobody's: an order, a build, a trace
+	aboutTax
+)
+
+var topics = func() map[string]topic {
+	m := make(map[string]topic)
+	for t, list := range map[topic][]string{
+		aboutPhone: {"phone", "phones", "telephone", "tel", "mobile", "cell", "cellphone", "call", "calling", "called", "callback", "fax", "contact", "reach",
+			"reached", "dial", "dialed", "dialled", "answering", "answer", "sms", "whatsapp", "ring", "msisdn", "handset", "hotline", "voicemail", "texted",
+			"telefon", "handy", "mobil", "telefono", "téléphone", "phonenumber", "caller", "callers", "landline"},
+		aboutCard: {"card", "cards", "creditcard", "credit", "debit", "visa", "mastercard", "amex", "maestro", "discover", "jcb", "diners", "pan", "cc", "ccn", "cardnumber",
+			"payment", "charge", "charged", "unionpay"},
+		aboutSSN:     {"ssn", "ssns", "social", "security", "socialsecurity"},
+		aboutBank:    {"iban", "account", "bank", "acct", "routing", "aba", "sort"},
+		aboutBirth:   {"birth", "born", "dob", "birthday", "birthdate", "geboren", "geburtsdatum", "naissance"},
+		aboutAge:     {"age", "aged", "turned", "turns", "turning"},
+		aboutCode:    {"cvv", "cvc", "cvv2", "cvc2", "cid", "csc"},
+		aboutExpiry:  {"expiry", "expires", "expiration", "exp", "expdate"},
+		aboutIP:      {"ip", "ipv4", "ipv6", "addr", "address", "host", "peer", "client", "remote", "src", "dst", "listen", "listening", "gateway", "subnet", "cidr", "dns", "nameserver"},
+		aboutVersion: {"version", "versions", "ver", "v", "release", "upgrade", "upgraded", "upgrading", "downgrade", "firmware", "driver", "build", "package", "oid", "assembly"},
+		aboutTax:     {"tax", "itin", "ein", "tin", "taxpayer", "npi", "mbi", "medicare", "nhs", "sin", "tfn", "abn", "cpf", "cnpj", "pesel", "bsn", "steuer", "passport", "vin"},
+		aboutOther: {"order", "orders", "invoice", "ticket", "trace", "traceid", "span", "spanid", "job", "jobs", "run", "pid", "tid", "seq", "sequence", "offset", "tracking", "shipment",
+			"epoch", "timestamp", "ts", "millis", "nanos", "micros", "bytes", "byte", "size", "port", "line", "lines", "commit", "revision", "rev", "request", "txn", "transaction",
+			"batch", "partition", "checksum", "crc", "sku", "part", "item", "product", "serial", "thread", "block", "row", "rows", "records", "attempt", "elapsed", "duration", "inode",
+			"hash", "counter", "count", "total", "worker", "task", "node", "shard", "took", "ms", "sha", "digest", "correlation", "message", "snapshot", "generation", "lsn", "xid"},
+	} {
+		for _, w := range list {
+			m[w] = t
+		}
+	}
+	return m
+}()
+
+// topicOf looks a word up without regard to case.
+func topicOf(w []byte) topic {
+	if len(w) > 16 {
+		return 0
+	}
+	var buf [16]byte
+	for i, c := range w {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		buf[i] = c
+	}
+	return topics[string(buf[:len(w)])]
+}
+
+const (
+	wordsBefore = 60 // bytes looked at before a candidate
+	wordsAfter  = 32
+)
+
+// about finds the topic of the nearest word that has one: before the place,
+// then the name of the field, then behind it. A negated word ("no card") counts.
+func (s *Scanner) about(b []byte, start, end int) topic {
+	if t := topicBefore(b, start); t != 0 {
+		return t
+	}
+	if s.field.topic != 0 {
+		return s.field.topic
+	}
+	return topicAfter(b, end)
+}
+
+func topicBefore(b []byte, start int) topic {
+	return topicOfWords(b, start, max(0, start-wordsBefore), 60)
+}
+
+// topicNear looks at the two words before a place.
+func topicNear(b []byte, start int) topic {
+	return topicOfWords(b, start, max(0, start-20), 2)
+}
+
+// topicOfWords goes back from start over so many words. What stands in a mask
+// is no word: one mask must not be the reason for the next.
+func topicOfWords(b []byte, start, low, words int) topic {
+	for i := start; i > low && words > 0; {
+		if class[b[i-1]]&(letter|high) == 0 {
+			i--
+			continue
+		}
+		e := i
+		for i > low && class[b[i-1]]&(letter|high) != 0 {
+			i--
+		}
+		j := i
+		for j > low && class[b[j-1]]&(upper|under) != 0 {
+			j--
+		}
+		if j > 0 && b[j-1] == '[' && maskedToken(b[j-1:]) > 0 {
+			i = j - 1
+			continue
+		}
+		words--
+		if t := topicOf(b[i:e]); t != 0 {
+			return t
+		}
+	}
+	return 0
+}
+
+func topicAfter(b []byte, end int) topic {
+	top := min(len(b), end+wordsAfter)
+	for i := end; i < top; {
+		if b[i] == '\n' || b[i] == '.' && at(b, i+1) == ' ' {
+			return 0 // the sentence ends
+		}
+		if b[i] == '[' {
+			i += max(1, maskedToken(b[i:]))
+			continue
+		}
+		if class[b[i]]&(letter|high) == 0 {
+			i++
+			continue
+		}
+		from := i
+		for i < top && class[b[i]]&(letter|high) != 0 {
+			i++
+		}
+		if t := topicOf(b[from:i]); t != 0 {
+			return t
+		}
+	}
+	return 0
+}

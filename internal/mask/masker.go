@@ -1,0 +1,346 @@
+package mask
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"unicode/utf8"
+)
+
+// Options are what a Masker is made with besides its policy.
+type Options struct {
+	// Key makes pseudonyms: 32 bytes of the tenant and the purpose.
+	Key []byte
+	// Redact makes [TYPE] of what would become a pseudonym.
+	Redact bool
+	// Suppressed reports whether the person with this pseudonym was erased:
+	// then [TYPE] stands in its place.
+	Suppressed func(token string) bool
+	// Report also looks for what the policy keeps.
+	Report bool
+	// Explain is called with each finding, in order, and what is done with it.
+	Explain func(Place, Action)
+}
+
+// A Place is a finding in a record. It holds nothing of the value.
+type Place struct {
+	Finding        // Start and End count bytes of the field's text
+	Field   string // JSON pointer, array indexes as they are; through JSON in a string, too
+	From    int    // Start and End in code points
+	To      int
+}
+
+// MinKey is the length of a key that pseudonyms are made with, in bytes.
+const MinKey = 32
+
+// ErrNoKey: a policy makes pseudonyms, and there is no key. Hashes without one
+// can be turned back by trying.
+var ErrNoKey = errors.New("pseudonyms need a key")
+
+// A Masker masks records by a policy. One goroutine uses it at a time.
+type Masker struct {
+	policy *Policy
+	opt    Options
+	scan   *Scanner
+	names  map[string]fieldInfo
+	counts map[Count]int64
+
+	line   []byte
+	again  []byte
+	stack  []frame
+	edits  []edit
+	made   []byte // what edits put in
+	levels []*levelBuffer
+
+	repeated bool
+	checking bool // only count what would be masked
+	residue  []Type
+}
+
+// A Count is what findings are counted by.
+type Count struct {
+	Type   Type
+	Field  string // as a JSON pointer, array indexes as *
+	Action Action
+}
+
+type frame struct {
+	name  []byte
+	index int       // of an array, -1 in an object
+	info  fieldInfo // of the value that comes
+	outer fieldInfo // of the object itself
+}
+
+// edit: the bytes of the line from start to end become made[from:to].
+type edit struct {
+	start, end, from, to int
+}
+
+type levelBuffer struct {
+	text  text
+	buf   []byte
+	steps []step
+}
+
+// New makes a masker. The policy is compiled.
+func New(p *Policy, opt Options) (*Masker, error) {
+	if !opt.Redact && len(opt.Key) < MinKey {
+		return nil, ErrNoKey
+	}
+	return &Masker{
+		policy: p, opt: opt, scan: NewScanner(p, opt.Report || opt.Explain != nil),
+		names: make(map[string]fieldInfo), counts: make(map[Count]int64),
+	}, nil
+}
+
+// Line appends a record with its personal data and secrets masked. A line that
+// is no JSON is masked as text. The top-level field id is never read.
+func (m *Masker) Line(dst, line []byte) []byte {
+	m.reset(line)
+	whole := &text{b: line}
+	if !m.walk(whole, fieldInfo{}) {
+		m.reset(line)
+		m.string(whole, 0, len(line), fieldInfo{}, true)
+	}
+	return m.apply(dst)
+}
+
+// Text appends the text of one field, masked.
+func (m *Masker) Text(dst, value []byte, field string) []byte {
+	m.reset(value)
+	m.stack = append(m.stack, frame{name: []byte(field), index: -1})
+	whole := &text{b: value}
+	m.value(whole, 0, len(value), m.fieldOf(m.stack[0].name))
+	return m.apply(dst)
+}
+
+// JSON appends the JSON value of one field, masked.
+func (m *Masker) JSON(dst, value []byte, field string) []byte {
+	m.reset(value)
+	m.stack = append(m.stack, frame{name: []byte(field), index: -1})
+	whole := &text{b: value}
+	if !m.walk(whole, fieldInfo{}) {
+		m.reset(value)
+		m.stack = append(m.stack, frame{name: []byte(field), index: -1})
+		m.string(whole, 0, len(value), fieldInfo{}, true)
+	}
+	return m.apply(dst)
+}
+
+// Record is Line, scanned again when something was masked, or always: what a
+// mask beside it made recognisable is masked, too. It names the types the policy
+// masks that are found even then: such a record must go nowhere.
+func (m *Masker) Record(dst, line []byte, always bool) ([]byte, []Type) {
+	from := len(dst)
+	dst = m.Line(dst, line)
+	if len(m.edits) == 0 && !always {
+		return dst, nil
+	}
+	var left []Type
+	for range 4 {
+		if left = m.residueOf(dst[from:]); len(left) == 0 {
+			return dst, nil
+		}
+		m.again = append(m.again[:0], dst[from:]...)
+		m.repeated = true // what is kept was counted already
+		dst = m.Line(dst[:from], m.again)
+		m.repeated = false
+	}
+	return dst, left
+}
+
+func (m *Masker) residueOf(line []byte) []Type {
+	m.checking, m.residue = true, nil
+	m.reset(line)
+	whole := &text{b: line}
+	if !m.walk(whole, fieldInfo{}) {
+		m.residue = nil
+		m.reset(line)
+		m.string(whole, 0, len(line), fieldInfo{}, true)
+	}
+	m.checking = false
+	return m.residue
+}
+
+// Counts are the findings of all records so far.
+func (m *Masker) Counts() map[Count]int64 { return m.counts }
+
+func (m *Masker) reset(line []byte) {
+	m.line = line
+	m.stack, m.edits, m.made = m.stack[:0], m.edits[:0], m.made[:0]
+}
+
+func (m *Masker) apply(dst []byte) []byte {
+	at := 0
+	for _, e := range m.edits {
+		dst = append(dst, m.line[at:e.start]...)
+		dst = append(dst, m.made[e.from:e.to]...)
+		at = e.end
+	}
+	return append(dst, m.line[at:]...)
+}
+
+const maxNames = 4096
+
+func (m *Masker) fieldOf(name []byte) fieldInfo {
+	if info, ok := m.names[string(name)]; ok {
+		return info
+	}
+	info := m.policy.fieldOf(name)
+	if found, _ := m.scan.scanField(name, fieldInfo{}); len(found) > 0 {
+		info.dirty = true
+	}
+	if len(m.names) < maxNames && len(name) <= maxFieldName {
+		m.names[string(name)] = info
+	}
+	return info
+}
+
+// string looks at the string that stands between start and end of a text, with
+// its escapes.
+func (m *Masker) string(t *text, start, end int, info fieldInfo, free bool) {
+	raw := t.b[start:end]
+	if bytes.IndexByte(raw, '\\') < 0 {
+		m.value(t, start, end, info)
+		return
+	}
+	for len(m.levels) <= t.level {
+		m.levels = append(m.levels, &levelBuffer{})
+	}
+	l := m.levels[t.level]
+	l.buf, l.steps = t.unescape(raw, l.buf[:0], l.steps[:0])
+	l.text = text{b: l.buf, steps: l.steps, base: start, parent: t, level: t.level + 1}
+	if !free && t.level < maxLevel && isNested(l.buf) {
+		edits, made, depth := len(m.edits), len(m.made), len(m.stack)
+		if info.typ == "" || info.shaped || !info.deep {
+			info = fieldInfo{}
+		}
+		if m.walk(&l.text, info) {
+			return
+		}
+		m.edits, m.made, m.stack = m.edits[:edits], m.made[:made], m.stack[:depth]
+	}
+	m.value(&l.text, 0, len(l.buf), info)
+}
+
+const maxLevel = 4 // JSON in a string in JSON …
+
+func isNested(b []byte) bool {
+	b = bytes.TrimSpace(b)
+	if len(b) < 2 {
+		return false
+	}
+	return b[0] == '{' && b[len(b)-1] == '}' || b[0] == '[' && b[len(b)-1] == ']'
+}
+
+// value looks at a plain value.
+func (m *Masker) value(t *text, start, end int, info fieldInfo) {
+	v := t.b[start:end]
+	if len(v) == 0 || info.keep {
+		return
+	}
+	found, notes := m.scan.scanField(v, info)
+	if info.typ != "" && !info.shaped && !isNothing(v) && !(len(found) > 0 && groups[info.typ] != secrets && covers(v, found)) {
+		whole := Finding{info.typ, "field", Field, 0, len(v)}
+		if groups[info.typ] != reported {
+			found = append(found[:0], whole)
+			m.scan.found = found
+			notes = nil
+		} else {
+			notes = append(notes[:0], whole)
+			m.scan.notes = notes
+		}
+	}
+	if len(found) == 0 && len(notes) == 0 {
+		return
+	}
+	m.take(t, start, found, notes)
+}
+
+// take does what the policy says with findings at start of a text.
+func (m *Masker) take(t *text, start int, found, notes []Finding) {
+	points, counted := 0, 0
+	for len(found) > 0 || len(notes) > 0 {
+		var f Finding
+		if len(notes) == 0 || len(found) > 0 && found[0].Start <= notes[0].Start {
+			f, found = found[0], found[1:]
+		} else {
+			f, notes = notes[0], notes[1:]
+		}
+		a := m.policy.Action(f.Type)
+		if a == Pseudonym && m.opt.Redact {
+			a = Redact
+		}
+		if m.checking {
+			if a != Keep && !slices.Contains(m.residue, f.Type) {
+				m.residue = append(m.residue, f.Type)
+			}
+			continue
+		}
+		if m.repeated && a == Keep {
+			continue
+		}
+		m.counts[Count{f.Type, m.pointer(true), a}]++
+		if m.opt.Explain != nil {
+			v := t.b[start:]
+			if f.Start >= counted {
+				points += utf8.RuneCount(v[counted:f.Start])
+			} else {
+				points = utf8.RuneCount(v[:f.Start])
+			}
+			counted = f.Start
+			m.opt.Explain(Place{f, m.pointer(false), points, points + utf8.RuneCount(v[f.Start:f.End])}, a)
+		}
+		if a == Keep {
+			continue
+		}
+		m.edit(t.line(start+f.Start), t.line(start+f.End), f.Type, a, t.b[start+f.Start:start+f.End])
+	}
+}
+
+func (m *Masker) edit(start, end int, t Type, a Action, value []byte) {
+	from := len(m.made)
+	if n := len(m.edits); n > 0 && start < m.edits[n-1].end { // a note that sticks out of a finding
+		return
+	}
+	if a != Drop {
+		m.made = m.replacement(m.made, t, a, value)
+	}
+	m.edits = append(m.edits, edit{start, end, from, len(m.made)})
+}
+
+// covers reports whether findings take all letters and digits of a value.
+func covers(v []byte, found []Finding) bool {
+	at := 0
+	for _, f := range found {
+		for _, c := range v[at:f.Start] {
+			if class[c]&word != 0 {
+				return false
+			}
+		}
+		at = f.End
+	}
+	for _, c := range v[at:] {
+		if class[c]&word != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isNothing reports whether a value stands for none, or is masked already.
+func isNothing(v []byte) bool {
+	v = bytes.TrimSpace(v)
+	switch lowered(v) {
+	case "null", "none", "nil", "n/a", "na", "unknown", "undefined", "anonymous", "true", "false":
+		return true
+	}
+	for i := 0; i < len(v); i++ {
+		if n := maskedToken(v[i:]); n > 0 {
+			i += n - 1
+		} else if class[v[i]]&word != 0 {
+			return false
+		}
+	}
+	return true
+}

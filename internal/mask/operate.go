@@ -1,0 +1,146 @@
+package mask
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"indelible/internal/mask/nfc"
+)
+
+// replacement appends what stands for a finding.
+func (m *Masker) replacement(dst []byte, t Type, a Action, text []byte) []byte {
+	dst = append(append(dst, '['), t...)
+	switch a {
+	case Partial:
+		dst = append(append(dst, ":*"...), lastFour(text)...)
+	case Pseudonym:
+		token := m.pseudonym(t, text)
+		if m.opt.Suppressed == nil || !m.opt.Suppressed(token) {
+			dst = append(append(dst, ':'), token...)
+		}
+	case Generalise:
+		if g := general(t, text); g != "" {
+			dst = append(append(dst, ':'), g...)
+		}
+	}
+	return append(dst, ']')
+}
+
+// lastFour are the last four letters or digits of what has at least twice as
+// many.
+func lastFour(text []byte) []byte {
+	var plain []byte
+	for _, c := range text {
+		if class[c]&(digit|letter) != 0 {
+			plain = append(plain, c)
+		}
+	}
+	if len(plain) < 8 {
+		return nil
+	}
+	return plain[len(plain)-4:]
+}
+
+// pseudonym is the beginning of HMAC-SHA-256(key, type, 0, value), base 32:
+// 128 bits, of which nobody without the key learns anything.
+func (m *Masker) pseudonym(t Type, text []byte) string {
+	mac := hmac.New(sha256.New, m.opt.Key)
+	mac.Write([]byte(t))
+	mac.Write([]byte{0})
+	mac.Write([]byte(normal(t, text, m.policy.region())))
+	return base32Lower.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// TokenOf is the pseudonym of a value under a key, without the brackets: what
+// erasing a person puts on the list of suppressed tokens.
+func TokenOf(key []byte, p *Policy, t Type, value string) string {
+	m := &Masker{policy: p, opt: Options{Key: key}}
+	return m.pseudonym(t, []byte(value))
+}
+
+// normal writes a value the one way it is compared: disguises folded, NFC,
+// e-mail and names without regard to case, phones in E.164, numbers without
+// separators, addresses in their canonical form.
+func normal(t Type, text []byte, region string) string {
+	var f folder
+	plain, _ := f.fold(text)
+	v := strings.TrimSpace(nfc.String(string(plain)))
+	switch t {
+	case Email:
+		return strings.ToLower(strings.ReplaceAll(v, "%40", "@"))
+	case Person:
+		return strings.ToLower(strings.Join(strings.Fields(v), " "))
+	case Phone:
+		return normalPhone(v, region)
+	case Card, IBAN, SSN, Account, NationalID:
+		return strings.ToUpper(strings.Map(func(r rune) rune {
+			if r == ' ' || r == '-' || r == '.' || r == '/' {
+				return -1
+			}
+			return r
+		}, v))
+	case IP:
+		if a, err := netip.ParseAddr(v); err == nil {
+			return a.Unmap().String()
+		}
+	}
+	return v
+}
+
+// general is a value made coarser, or nothing where there is no way to.
+func general(t Type, text []byte) string {
+	var f folder
+	plain, _ := f.fold(text)
+	v := string(plain)
+	switch t {
+	case IP:
+		a, err := netip.ParseAddr(v)
+		if err != nil {
+			return ""
+		}
+		a = a.Unmap().WithZone("")
+		bits := 48
+		if a.Is4() {
+			bits = 24
+		}
+		p, err := a.Prefix(bits)
+		if err != nil {
+			return ""
+		}
+		return p.String()
+	case Date, BirthDate:
+		for _, layout := range []string{"2006-01-02", "2006/01/02", "2006.01.02", "1/2/2006", "2.1.2006", "1-2-2006"} {
+			day := v
+			if len(day) > 10 {
+				day = strings.TrimRight(day[:10], "T ")
+			}
+			if d, err := time.Parse(layout, day); err == nil {
+				return d.Format("2006-01")
+			}
+		}
+	case Age:
+		if n, err := strconv.Atoi(v); err == nil && n >= 0 && n < 150 {
+			return strconv.Itoa(n/10*10) + "-" + strconv.Itoa(n/10*10+9)
+		}
+	}
+	return ""
+}
+
+// isGeneral reports whether a token's rest is one that general makes.
+func isGeneral(b []byte) bool {
+	v := string(b)
+	if p, err := netip.ParsePrefix(v); err == nil {
+		return p == p.Masked() && (p.Addr().Is4() && p.Bits() == 24 || p.Addr().Is6() && p.Bits() == 48)
+	}
+	if _, err := time.Parse("2006-01", v); err == nil {
+		return true
+	}
+	low, high, ok := strings.Cut(v, "-")
+	l, err1 := strconv.Atoi(low)
+	h, err2 := strconv.Atoi(high)
+	return ok && err1 == nil && err2 == nil && l%10 == 0 && h == l+9 && h < 160
+}
