@@ -2,6 +2,7 @@ package indelible
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,19 @@ import (
 // part, and the subject part of the acting user. With an empty user the second
 // is nil and the first holds the whole event. See docs/format.md, Payload.
 func (e *Event) AppendParts(dst []byte) (tenant, subject []byte) {
+	return e.appendParts(dst, nil, false)
+}
+
+// AppendSealedParts appends the contents of the parts that are encrypted under
+// keys of their own: the tenant part names the subject part's key, and a
+// resource that is a person stands in the subject part.
+func (e *Event) AppendSealedParts(dst []byte, subjectKey *ID, personResource bool) (tenant, subject []byte) {
+	return e.appendParts(dst, subjectKey, personResource)
+}
+
+func (e *Event) appendParts(dst []byte, subjectKey *ID, personResource bool) (tenant, subject []byte) {
 	alone := e.UserID == ""
+	personResource = personResource && !alone
 	dst = append(dst, `{"/action":`...)
 	dst = appendString(dst, e.Action)
 	if alone {
@@ -26,8 +39,10 @@ func (e *Event) AppendParts(dst []byte) (tenant, subject []byte) {
 	}
 	dst = append(dst, `,"/outcome":`...)
 	dst = appendString(dst, e.Outcome)
-	dst = append(dst, `,"/resource_id":`...)
-	dst = appendString(dst, e.ResourceID)
+	if !personResource {
+		dst = append(dst, `,"/resource_id":`...)
+		dst = appendString(dst, e.ResourceID)
+	}
 	dst = append(dst, `,"/resource_type":`...)
 	dst = appendString(dst, e.ResourceType)
 	if alone {
@@ -43,6 +58,11 @@ func (e *Event) AppendParts(dst []byte) (tenant, subject []byte) {
 		dst = append(dst, `,"/user_id":""}`...)
 		return dst, nil
 	}
+	if subjectKey != nil {
+		dst = append(dst, keysMember...)
+		dst = hex.AppendEncode(dst, subjectKey[:])
+		dst = append(dst, `"]`...)
+	}
 	dst = append(dst, '}')
 	cut := len(dst)
 
@@ -50,6 +70,10 @@ func (e *Event) AppendParts(dst []byte) (tenant, subject []byte) {
 	dst = append(dst, e.Details...)
 	dst = append(dst, `,"/id":`...)
 	dst = appendString(dst, e.ID)
+	if personResource {
+		dst = append(dst, `,"/resource_id":`...)
+		dst = appendString(dst, e.ResourceID)
+	}
 	dst = e.appendOptional(dst, e.SourceIP, `,"/source_ip":`)
 	dst = e.appendOptional(dst, e.UserAgent, `,"/user_agent":`)
 	dst = append(dst, `,"/user_id":`...)
@@ -63,6 +87,34 @@ func (e *Event) appendOptional(dst []byte, value, name string) []byte {
 		return dst
 	}
 	return appendString(append(dst, name...), value)
+}
+
+// The member of a tenant part that names the keys of the subject parts. It
+// stands last: no pointer comes after it.
+const (
+	keysName   = "keys"
+	keysMember = `,"keys":["`
+)
+
+// CutSubjectKeys takes the member that names the keys of n subject parts out of
+// a tenant part, in place. Where n is 0 there is none.
+func CutSubjectKeys(part []byte, n int) (content []byte, ids []ID, err error) {
+	if n == 0 {
+		return part, nil, nil
+	}
+	at := len(part) - len(keysMember) - n*2*len(ID{}) - (n-1)*len(`","`) - len(`"]}`)
+	if at < 1 || !bytes.HasPrefix(part[at:], []byte(keysMember)) || !bytes.HasSuffix(part, []byte(`"]}`)) {
+		return nil, nil, errors.New("the tenant part does not name the keys of the subject parts")
+	}
+	ids = make([]ID, n)
+	for i := range ids {
+		from := at + len(keysMember) + i*(2*len(ID{})+len(`","`))
+		if err := ids[i].UnmarshalText(part[from : from+2*len(ID{})]); err != nil {
+			return nil, nil, fmt.Errorf("the key of subject part %d: %w", i+1, err)
+		}
+	}
+	part[at] = '}'
+	return part[:at+1], ids, nil
 }
 
 // EventOfParts puts an event together from the contents of all its parts.
@@ -108,6 +160,9 @@ func membersOfParts(parts [][]byte) (map[string]json.RawMessage, error) {
 			return nil, fmt.Errorf("part %d: %w", i, err)
 		}
 		for pointer, value := range held {
+			if i == 0 && pointer == keysName {
+				continue
+			}
 			if len(pointer) < 2 || pointer[0] != '/' {
 				return nil, fmt.Errorf("part %d: reserved name %q", i, pointer)
 			}

@@ -35,9 +35,12 @@ type EvidencePayload struct {
 	Parts  []EvidencePart `json:"parts"`
 }
 
-// EvidencePart is a part's bytes, or the hash that stands in for them.
+// EvidencePart is a part's bytes, with the keys that open it where they are
+// encrypted, or the hash that stands in for them. The hash of an encrypted part
+// is one of ciphertext: nothing can be tested against it.
 type EvidencePart struct {
 	Data   []byte `json:"data,omitempty"`
+	Keys   []byte `json:"keys,omitempty"` // PartKeys
 	SHA256 *Hash  `json:"sha256,omitempty"`
 }
 
@@ -77,16 +80,22 @@ func bad(format string, args ...any) error {
 }
 
 // NewEvidencePayload shows all parts of an encoded payload, or the first
-// shown of them, with the hashes of the others.
-func NewEvidencePayload(payload []byte, shown int) (EvidencePayload, error) {
+// shown of them, with the hashes of the others. keys are those of the parts in
+// order, as far as they are encrypted; one whose keys are missing is not shown.
+func NewEvidencePayload(payload []byte, shown int, keys []PartKeys) (EvidencePayload, error) {
 	p, err := DecodePayload(payload)
 	if err != nil {
 		return EvidencePayload{}, err
 	}
 	e := EvidencePayload{Header: bytes.Clone(p.Header())}
 	for i := range p.Parts {
-		if i < shown {
-			e.Parts = append(e.Parts, EvidencePart{Data: bytes.Clone(p.Parts[i].Data)})
+		sealed := p.Parts[i].Alg != AlgNone
+		if i < shown && (!sealed || i < len(keys)) {
+			part := EvidencePart{Data: bytes.Clone(p.Parts[i].Data)}
+			if sealed {
+				part.Keys = bytes.Clone(keys[i][:])
+			}
+			e.Parts = append(e.Parts, part)
 			continue
 		}
 		h := p.Parts[i].Hash()
@@ -95,8 +104,8 @@ func NewEvidencePayload(payload []byte, shown int) (EvidencePayload, error) {
 	return e, nil
 }
 
-// hash computes the payload hash and returns the parts shown.
-func (e *EvidencePayload) hash() (h Hash, shown [][]byte, withheld int, err error) {
+// open computes the payload hash and returns the contents of the parts shown.
+func (e *EvidencePayload) open(origin string) (h Hash, shown [][]byte, withheld int, err error) {
 	p, err := DecodePayloadHeader(e.Header)
 	if err != nil {
 		return h, nil, 0, bad("%v", err)
@@ -104,22 +113,37 @@ func (e *EvidencePayload) hash() (h Hash, shown [][]byte, withheld int, err erro
 	if len(e.Parts) != len(p.Parts) {
 		return h, nil, 0, bad("payload has %d parts, its header says %d", len(e.Parts), len(p.Parts))
 	}
+	binding := PartBinding(origin, e.Header)
 	for i, part := range e.Parts {
 		switch {
-		case part.SHA256 != nil && part.Data == nil:
+		case part.SHA256 != nil && part.Data == nil && part.Keys == nil:
 			p.Parts[i].Withheld = *part.SHA256
 			withheld++
 		case part.SHA256 == nil && len(part.Data) == p.Parts[i].Length:
 			p.Parts[i].Data = part.Data
-			if p.Parts[i].Alg != AlgNone {
-				return h, nil, 0, bad("part %d is encrypted", i)
+			content, err := part.open(p, &binding, i)
+			if err != nil {
+				return h, nil, 0, bad("%v", err)
 			}
-			shown = append(shown, part.Data)
+			shown = append(shown, content)
 		default:
 			return h, nil, 0, bad("part %d is neither shown nor withheld", i)
 		}
 	}
 	return p.Hash(), shown, withheld, nil
+}
+
+// open returns the content of a part that is shown.
+func (part *EvidencePart) open(p *Payload, binding *Hash, i int) ([]byte, error) {
+	switch {
+	case p.Parts[i].Alg == AlgNone && part.Keys == nil:
+		return part.Data, nil
+	case p.Parts[i].Alg == AlgNone:
+		return nil, fmt.Errorf("part %d comes with keys and is not encrypted", i)
+	case len(part.Keys) != len(PartKeys{}):
+		return nil, fmt.Errorf("part %d is encrypted and comes without its keys", i)
+	}
+	return p.OpenPart(nil, binding, i, (*PartKeys)(part.Keys))
 }
 
 // Check verifies the evidence with a verifier key got from elsewhere.
@@ -138,7 +162,7 @@ func (e *Evidence) Check(vkey string) (*Proved, error) {
 	if err := p.Leaf.Decode(e.Leaf); err != nil {
 		return nil, bad("%v", err)
 	}
-	h, shown, withheld, err := e.Payload.hash()
+	h, shown, withheld, err := e.Payload.open(origin)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +279,7 @@ func (c *Completeness) checkLeaves() error {
 }
 
 func (c *Completeness) checkTenant(leaf *Leaf, h Hash) error {
-	payload, shown, withheld, err := c.Tenant.hash()
+	payload, shown, withheld, err := c.Tenant.open(c.Origin)
 	if err != nil {
 		return err
 	}

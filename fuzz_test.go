@@ -53,7 +53,7 @@ func FuzzDecodePayload(f *testing.F) {
 		if herr != nil || h != p.Hash() {
 			t.Errorf("hash %s, %v; from the parts %s", h, herr, p.Hash())
 		}
-		shown, err := indelible.NewEvidencePayload(b, len(p.Parts))
+		shown, err := indelible.NewEvidencePayload(b, len(p.Parts), nil)
 		if err != nil || len(shown.Parts) != len(p.Parts) {
 			t.Errorf("%d parts shown of %d, %v", len(shown.Parts), len(p.Parts), err)
 		}
@@ -94,7 +94,7 @@ func FuzzEvidenceCheck(f *testing.F) {
 	leaves := make(map[uint64]indelible.Hash)
 	for index := range r.Checkpoint().Size {
 		for _, shown := range []int{0, 1, 2} {
-			e, err := r.Prove(f.Context(), index, shown)
+			e, err := r.Prove(f.Context(), index, shown, nil)
 			if err != nil {
 				f.Fatal(err)
 			}

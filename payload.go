@@ -8,7 +8,9 @@ import (
 )
 
 const (
-	payloadMagic     = "INPH"
+	// PayloadMagic is what a payload header begins with.
+	PayloadMagic = "INPH"
+
 	maxParts         = 9
 	maxPayloadHeader = 4 << 10
 
@@ -61,7 +63,7 @@ type Payload struct {
 func AppendPayload(dst []byte, salt *[32]byte, parts ...[]byte) []byte {
 	header := 40 + 8*len(parts) + 2
 	dst = binary.BigEndian.AppendUint32(dst, uint32(header))
-	dst = AppendPrefix(dst, payloadMagic)
+	dst = AppendPrefix(dst, PayloadMagic)
 	dst = append(dst, byte(len(parts)), 0)
 	dst = append(dst, salt[:]...)
 	for i, p := range parts {
@@ -112,7 +114,7 @@ func DecodePayload(b []byte) (*Payload, error) {
 // DecodePayloadHeader reads a payload's header; the parts' data and hashes are
 // for the caller to fill in.
 func DecodePayloadHeader(h []byte) (*Payload, error) {
-	if err := checkPrefix("payload", payloadMagic, h); err != nil {
+	if err := checkPrefix("payload", PayloadMagic, h); err != nil {
 		return nil, err
 	}
 	if len(h) > maxPayloadHeader || len(h) < 42 {
@@ -139,6 +141,9 @@ func DecodePayloadHeader(h []byte) (*Payload, error) {
 		}
 		if part.Alg > AlgAESGCM || part.Compression > CompressZstd || (keyLen != 0 && keyLen != 16) || part.Length > MaxPayload {
 			return nil, fmt.Errorf("payload: part %d: unknown algorithm %d, compression %d, key id of %d or length %d", i, part.Alg, part.Compression, keyLen, part.Length)
+		}
+		if (keyLen != 0) != (part.Alg != AlgNone && i == 0) || part.Alg == AlgNone && part.Compression != CompressNone {
+			return nil, fmt.Errorf("payload: part %d: key id of %d bytes, algorithm %d, compression %d", i, keyLen, part.Alg, part.Compression)
 		}
 		if part.Alg != AlgNone {
 			if len(b) < HashSize {
@@ -221,7 +226,7 @@ func PlainParts(b []byte, parts [][]byte) ([][]byte, error) {
 	if n > maxPayloadHeader || n < 42 || n > len(b)-4 {
 		return nil, errPayloadLengths
 	}
-	if err := checkPrefix("payload", payloadMagic, b[4:4+n]); err != nil {
+	if err := checkPrefix("payload", PayloadMagic, b[4:4+n]); err != nil {
 		return nil, err
 	}
 	at, rest := b[44:4+n], b[4+n:]

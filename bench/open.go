@@ -46,7 +46,7 @@ func benchOpen(ctx context.Context, e *env) error {
 		if err != nil {
 			return err
 		}
-		if _, err := r.Prove(ctx, rand.Uint64N(uint64(e.n)), 9); err != nil {
+		if _, err := r.Prove(ctx, rand.Uint64N(uint64(e.n)), 9, nil); err != nil {
 			return err
 		}
 		took = append(took, time.Since(begun))

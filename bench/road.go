@@ -32,7 +32,7 @@ func benchRoad(_ context.Context, _ *env) error {
 				return err
 			}
 			e.AuditHash()
-			if _, err := indelible.HashPayload(recorder.Plain.Seal(e)); err != nil {
+			if _, err := indelible.HashPayload(recorder.Plain.Payload(e)); err != nil {
 				return err
 			}
 		}

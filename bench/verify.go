@@ -38,7 +38,7 @@ func bigLedger(ctx context.Context, e *env) (string, uint64, error) {
 		return "", 0, err
 	}
 	cfg.Sealer = recorder.Plain
-	r := recorder.New(l, cfg)
+	r := recorder.New(l, cfg, recorder.Plain)
 	memory := watchMemory()
 	batch := make([]*indelible.Event, 0, 512)
 	flush := func() error {

@@ -9,7 +9,6 @@ import (
 
 	"indelible"
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
 )
 
 // checkedReceipt is the part of checked that only receipts have.
@@ -179,7 +178,7 @@ func (r *reading) honours(ctx context.Context, receipt *indelible.Receipt) (inde
 			return *i, ok, err
 		}
 	}
-	matches, err := r.Find(ctx, receipt.ID, receipt.TenantID, r.idKey, recorder.Plain)
+	matches, err := r.Find(ctx, receipt.ID, receipt.TenantID, r.idKey, r.sealer)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return 0, false, nil
 	}

@@ -12,7 +12,6 @@ import (
 	"indelible"
 	"indelible/internal/dataset"
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
 )
 
 func (a *app) datasetCommand() *cobra.Command {
@@ -173,7 +172,7 @@ func (a *app) evidenceChecker(vkey, onlyKey string) func(context.Context, []byte
 // askLedger finds an event in the log at hand, proved to be there.
 func (a *app) askLedger(log *reading) func(ctx context.Context, tenantID, eventID string) (*indelible.Event, error) {
 	return func(ctx context.Context, tenantID, eventID string) (*indelible.Event, error) {
-		matches, err := log.Find(ctx, eventID, tenantID, log.idKey, recorder.Plain)
+		matches, err := log.Find(ctx, eventID, tenantID, log.idKey, log.sealer)
 		if errors.Is(err, ledger.ErrNotFound) {
 			return nil, nil
 		}
@@ -184,7 +183,7 @@ func (a *app) askLedger(log *reading) func(ctx context.Context, tenantID, eventI
 		if err != nil {
 			return nil, err
 		}
-		_, event, err := newEntry(e, log.Checkpoint().Size)
+		_, event, err := newEntry(e, log.Checkpoint().Size, log.sealer)
 		return event, err
 	}
 }

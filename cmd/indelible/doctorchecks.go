@@ -160,7 +160,7 @@ func inspectJournals(path string) ([]journal.Info, error) {
 
 // confirmClock accepts the clock as it is.
 func (a *app) confirmClock(ctx context.Context, d *diagnosis, dir *datadir.Directory, lock *datadir.Lock) {
-	s, err := a.openLocked(dir, lock, writeOptions{confirmClock: true})
+	s, err := a.openLocked(ctx, dir, lock, writeOptions{confirmClock: true})
 	if err == nil {
 		err = errors.Join(s.settle(ctx), s.Close())
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"indelible"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
+	"indelible/internal/seal"
 )
 
 // entry is a leaf as show and tail print it in JSON: docs/cli-json.md.
@@ -21,6 +23,8 @@ type entry struct {
 	TreeSize uint64          `json:"tree_size"`
 	Leaf     entryLeaf       `json:"leaf"`
 	Event    json.RawMessage `json:"event,omitempty"`
+	Members  json.RawMessage `json:"members,omitempty"` // of an event, as far as there are keys
+	Missing  string          `json:"missing,omitempty"` // why there are none for the rest
 	Content  json.RawMessage `json:"content,omitempty"`
 }
 
@@ -38,20 +42,47 @@ func commitTime(ms int64) string {
 	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }
 
-// newEntry reads a proved leaf and its payload.
-func newEntry(e *ledger.Entry, treeSize uint64) (*entry, *indelible.Event, error) {
+// newEntry reads a proved leaf and its payload. Of an event that was erased in
+// part, what is left of it is returned.
+func newEntry(e *ledger.Entry, treeSize uint64, sealer recorder.Sealer) (*entry, *indelible.Event, error) {
 	l := &e.Leaf
 	out := &entry{
 		Index: e.Index, Kind: l.Kind.String(), Segment: l.Segment, Time: commitTime(l.Time), TenantNo: l.TenantNo, TreeSize: treeSize,
 		Leaf: entryLeaf{indelible.LeafHash(e.Encoded), l.EventRef, l.TenantSeq, l.Previous, l.Payload, e.Encoded},
 	}
 	if l.Kind.Recorded() {
-		event, err := recorder.Plain.Open(e.Payload)
+		opened, err := sealer.Open(e.Payload)
+		if err == nil && opened.Missing != nil && !errors.Is(opened.Missing, seal.ErrErased) {
+			err = opened.Missing
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("leaf %d: %w", e.Index, err)
 		}
-		out.Event = event.AppendJSON(nil)
-		return out, event, nil
+		if opened.Event != nil {
+			out.Event = opened.Event.AppendJSON(nil)
+			return out, opened.Event, nil
+		}
+		out.Missing = opened.Missing.Error()
+		if len(opened.Members) > 0 {
+			if out.Members, err = marshalJSON(opened.Members); err != nil {
+				return nil, nil, err
+			}
+		}
+		return out, skeleton(opened.Members), nil
+	}
+	if l.Kind == indelible.KindTenant {
+		t, err := sealer.OpenTenant(e.Payload)
+		if errors.Is(err, indelible.ErrSealed) {
+			out.Missing = err.Error()
+			return out, nil, nil
+		}
+		if err == nil {
+			out.Content, err = marshalJSON(t)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("leaf %d: %w", e.Index, err)
+		}
+		return out, nil, nil
 	}
 	p, err := indelible.DecodePayload(e.Payload)
 	if err != nil {
@@ -63,8 +94,27 @@ func newEntry(e *ledger.Entry, treeSize uint64) (*entry, *indelible.Event, error
 	return out, nil, nil
 }
 
+// skeleton is an event as far as it is known, for a line of tail.
+func skeleton(members map[string]json.RawMessage) *indelible.Event {
+	e := &indelible.Event{}
+	text := func(name string) (s string) {
+		json.Unmarshal(members[name], &s) // what is not there stays empty
+		return s
+	}
+	e.Timestamp, _ = time.Parse(time.RFC3339Nano, text("timestamp"))
+	e.TenantID, e.EventType, e.Action, e.Outcome = text("tenant_id"), text("event_type"), text("action"), text("outcome")
+	e.ResourceType, e.ResourceID, e.UserID = text("resource_type"), text("resource_id"), "(erased)"
+	return e
+}
+
 // line is the entry as one line of JSON, the event in its canonical form.
 func (e *entry) line() ([]byte, error) { return jsonLine(e) }
+
+// marshalJSON is json.Marshal without changing the letters < > & of canonical text.
+func marshalJSON(v any) ([]byte, error) {
+	line, err := jsonLine(v)
+	return bytes.TrimSuffix(line, []byte("\n")), err
+}
 
 // jsonLine is json.Marshal and a newline, without changing the letters < > &
 // of canonical text.

@@ -10,6 +10,7 @@ import (
 	"indelible/internal/datadir"
 	"indelible/internal/journal"
 	"indelible/internal/ledger"
+	"indelible/internal/seal"
 )
 
 // Exit codes: scripts depend on them.
@@ -99,6 +100,10 @@ func classify(err error) (code int, hint string) {
 		return exitUnverified, "a newer version of this program is needed to read it"
 	case errors.Is(err, ledger.ErrWrongKey):
 		return exitWrongKey, "use the log.vkey that was handed out when the log began"
+	case errors.Is(err, seal.ErrUnavailable):
+		return exitFailure, "the service that holds the root key does not answer; try again when it does"
+	case errors.Is(err, indelible.ErrSealed), errors.Is(err, indelible.ErrWrongKey), errors.Is(err, seal.ErrUnknownKey), errors.Is(err, seal.ErrDenied), errors.Is(err, datadir.ErrNoKeyStore):
+		return exitWrongKey, "`indelible keys restore` brings back keys from a backup"
 	case errors.As(err, &damage):
 		return exitFailure, "run `indelible doctor --journal`: it sets the damaged bytes aside, names them, and lets the rest go on to the store"
 	case errors.Is(err, ledger.ErrRotated):

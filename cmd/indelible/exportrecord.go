@@ -74,7 +74,7 @@ func (b *book) Evidence(ctx context.Context, tenantID, eventID string) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	matches, err := r.Find(ctx, eventID, tenantID, r.idKey, recorder.Plain)
+	matches, err := r.Find(ctx, eventID, tenantID, r.idKey, r.sealer)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil, nil
 	}

@@ -23,7 +23,7 @@ func (a *app) initCommand() *cobra.Command {
 			if opt.attach.address != "" {
 				return a.attach(cmd.Context(), opt.attach)
 			}
-			return a.init(cmd, opt.origin, opt.lock, opt.retention, opt.prefix, opt.checksum, opt.createBucket, opt.plaintext)
+			return a.init(cmd, opt.origin, opt.lock, opt.retention, opt.prefix, opt.checksum, opt.createBucket, opt.noEncryption, opt.plaintext)
 		},
 	}
 	f := cmd.Flags()
@@ -33,7 +33,7 @@ func (a *app) initCommand() *cobra.Command {
 	f.StringVar(&opt.prefix, "prefix", datadir.DefaultPrefix, "where in the store the log lies")
 	f.StringVar(&opt.checksum, "checksum", "", "checksum S3 verifies: sha256, or md5 for stores that need the older one")
 	f.BoolVar(&opt.createBucket, "create-bucket", false, "make the bucket, with Object Lock")
-	f.BoolVar(&opt.noEncryption, "no-encryption", false, "records lie readable in the store (the only way in this version)")
+	f.BoolVar(&opt.noEncryption, "no-encryption", false, "records lie readable in the store, and nobody can be erased from it")
 	f.BoolVar(&opt.plaintext, "plaintext-compliance", false, "allow compliance locks on records that are not encrypted: nobody can erase them before their time")
 	f.StringVar(&opt.attach.address, "attach", "", "continue the log at s3://bucket/prefix on this machine; the options below go with it")
 	f.StringVar(&opt.attach.backup, "backup", "", "attach: backup of the log's keys")
@@ -43,14 +43,14 @@ func (a *app) initCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum string, createBucket, plaintext bool) error {
+func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum string, createBucket, noEncryption, plaintext bool) error {
 	ctx := cmd.Context()
 	keep, err := datadir.ParseDuration(retention)
 	if err != nil {
 		return usagef("write a number of days such as 400d, or hours such as 36h", "--retention: %s", err)
 	}
 	store := datadir.StoreConfig{Prefix: prefix, Lock: lock, Retention: keep, S3: datadir.S3FromEnv(a.env)}
-	if err := store.SetDefaults(checksum, plaintext); err != nil {
+	if err := store.SetDefaults(checksum, !noEncryption || plaintext); err != nil {
 		return err
 	}
 	if store.S3 != nil {
@@ -58,7 +58,11 @@ func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum
 			return err
 		}
 	}
-	d, err := datadir.Init(ctx, a.dir, datadir.InitOptions{Origin: origin, Store: store}, a.env)
+	choices := datadir.InitOptions{Origin: origin, Store: store}
+	if !noEncryption {
+		choices.Keys = &datadir.KeysConfig{Root: "file"}
+	}
+	d, err := datadir.Init(ctx, a.dir, choices, a.env)
 	if err != nil {
 		return err
 	}
@@ -77,7 +81,11 @@ func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum
 	fmt.Fprintf(w, "            hand it to whoever is to verify this log; `verify` trusts nothing else\n")
 	fmt.Fprintf(w, "keys        %s\n", filepath.Join(a.dir, "keys"))
 	fmt.Fprintf(w, "            back them up with `indelible keys backup`; without them the log cannot go on\n")
-	fmt.Fprintf(w, "encryption  none: whoever can read the store can read the records\n")
+	if d.Encrypted() {
+		fmt.Fprintf(w, "encryption  on; a backup holds the root key and the key store, and without these nobody can read a record\n")
+	} else {
+		fmt.Fprintf(w, "encryption  none: whoever can read the store can read the records\n")
+	}
 	fmt.Fprintf(w, "deletion    %s\n", store.WhoCanDelete())
 	fmt.Fprintln(a.stdout, vkey)
 	return nil

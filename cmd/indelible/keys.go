@@ -114,7 +114,7 @@ func (a *app) rotateSigner(ctx context.Context, overlap string) error {
 		lock.Release()
 		return err
 	}
-	s, err := a.openLocked(d, lock, writeOptions{})
+	s, err := a.openLocked(ctx, d, lock, writeOptions{})
 	if err != nil {
 		return err
 	}

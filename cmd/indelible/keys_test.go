@@ -37,9 +37,18 @@ func (m *machine) secretKeys() (secrets []string) {
 		m.t.Fatalf("keys: %v, %v", names, err)
 	}
 	for _, name := range names {
-		var f struct{ Key []byte }
+		var f struct {
+			Key      []byte
+			Versions []struct{ Key []byte } // of the root key
+		}
 		if err := json.Unmarshal(m.read(name), &f); err != nil {
 			m.t.Fatal(err)
+		}
+		for _, v := range f.Versions {
+			f.Key = v.Key
+		}
+		if len(f.Key) == 0 {
+			m.t.Fatalf("%s holds no key", name)
 		}
 		secrets = append(secrets, base64.StdEncoding.EncodeToString(f.Key))
 	}

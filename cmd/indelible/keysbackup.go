@@ -25,11 +25,14 @@ func (a *app) keysBackupCommand() *cobra.Command {
 		Use:   "backup",
 		Short: "Encrypt the log's keys to an age recipient, to be kept elsewhere",
 		Long: `Encrypt what the log needs to go on elsewhere: log keys, id key, origin, log
-id, the largest tree signed and where the store is. Not in it: the writer key,
+id, the largest tree signed, where the store is, and where records are encrypted
+the root key, if it is a file, and the key store. Not in it: the writer key,
 which every directory draws for itself, and credentials. Make an identity with
 age-keygen, keep it away from this machine, and give its recipient here.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.keysBackup(opt.to, opt.out, opt.life) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.keysBackup(cmd.Context(), opt.to, opt.out, opt.life)
+		},
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&opt.to, "to", nil, "age recipient (age1…); may be given several times, each can open the backup alone")
@@ -38,7 +41,7 @@ age-keygen, keep it away from this machine, and give its recipient here.`,
 	return cmd
 }
 
-func (a *app) keysBackup(to []string, out, life string) error {
+func (a *app) keysBackup(ctx context.Context, to []string, out, life string) error {
 	c, err := datadir.LoadConfig(a.dir)
 	if err != nil {
 		return err
@@ -51,7 +54,7 @@ func (a *app) keysBackup(to []string, out, life string) error {
 	if len(to) == 0 {
 		return usagef("give the recipient with --to age1…; age-keygen makes one", "a backup needs somebody it is encrypted to")
 	}
-	b, err := d.Backup(lasts)
+	b, err := d.Backup(ctx, lasts)
 	if errors.Is(err, datadir.ErrRotating) {
 		return failf(exitFailure, "finish it with `indelible keys rotate-signer`", "%w", err)
 	}

@@ -15,10 +15,7 @@ import (
 	"time"
 
 	"indelible"
-	"indelible/internal/disk"
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
-	"indelible/internal/store/dir"
 )
 
 // killed is a ledger whose writers are killed all the time. The events that
@@ -175,23 +172,19 @@ func (k *killed) check(total int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := dir.Open(disk.OS, filepath.Join(k.dir, "store", "audit-logs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := ledger.NewReader(t.Context(), st, strings.TrimSpace(string(vkey)))
+	reading, err := (&app{dir: k.dir, env: func(string) string { return "" }}).openForReading(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	for e, err := range r.Entries(t.Context(), 0, r.Checkpoint().Size) {
+	for e, err := range reading.Entries(t.Context(), 0, reading.Checkpoint().Size) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !e.Leaf.Kind.Recorded() {
 			continue
 		}
-		_, id, err := recorder.Plain.EventIdentity(e.Payload)
+		_, id, err := reading.sealer.EventIdentity(e.Payload)
 		if err != nil || string(id) != killedID(n) {
 			t.Fatalf("event %d in the log is %s, %v, want %s", n, id, err, killedID(n))
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
 )
 
 type proveOptions struct {
@@ -86,7 +85,7 @@ func (r *reading) proveLeaf(ctx context.Context, a *app, what string, opt proveO
 	if opt.withoutPerson {
 		shown = 1
 	}
-	e, err := r.Prove(ctx, index, shown)
+	e, err := r.Prove(ctx, index, shown, r.sealer)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +100,7 @@ func (r *reading) proveLeaf(ctx context.Context, a *app, what string, opt proveO
 }
 
 func (r *reading) proveTenant(ctx context.Context, tenant string) (any, error) {
-	c, err := r.ProveTenant(ctx, tenant, recorder.Plain)
+	c, err := r.ProveTenant(ctx, tenant, r.sealer)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil, r.notFound("a leaf", tenant)
 	}

@@ -19,8 +19,9 @@ import (
 // which only makes looking up faster.
 type reading struct {
 	*ledger.Reader
-	vkey  string
-	idKey *[32]byte
+	vkey   string
+	idKey  *[32]byte
+	sealer recorder.Sealer
 }
 
 // openForReading opens the published log of the data directory.
@@ -45,7 +46,12 @@ func (a *app) openForReading(ctx context.Context) (*reading, error) {
 	if err != nil {
 		idKey = nil
 	}
-	return &reading{r, vkey, idKey}, nil
+	sealer, end, err := a.sealerFor(ctx, d, idKey, true)
+	if err != nil {
+		return nil, err
+	}
+	a.atEnd = append(a.atEnd, end)
+	return &reading{r, vkey, idKey, sealer}, nil
 }
 
 // locate finds the leaf that INDEX|EVENT_ID means.
@@ -57,7 +63,7 @@ func (r *reading) locate(ctx context.Context, a *app, what, tenant string) (uint
 	if err != nil || len(what) != len(id.String()) {
 		return 0, usagef("name a leaf by its index, such as 42, or an event by its id, a UUID", "%q is neither an index nor an event id", what)
 	}
-	matches, err := r.Find(ctx, id.String(), tenant, r.idKey, recorder.Plain)
+	matches, err := r.Find(ctx, id.String(), tenant, r.idKey, r.sealer)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return 0, r.notFound("event "+id.String(), tenant)
 	}
@@ -107,7 +113,7 @@ func (r *reading) checkTenant(ctx context.Context, index uint64, tenant string) 
 	if err != nil {
 		return err
 	}
-	names, err := r.Tenants(ctx, recorder.Plain)
+	names, err := r.Tenants(ctx, r.sealer)
 	if err != nil {
 		return err
 	}

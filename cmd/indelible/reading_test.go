@@ -22,7 +22,6 @@ import (
 
 	"indelible"
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
 )
 
 // testLog is a ledger in a folder of its own.
@@ -272,16 +271,16 @@ func TestReadWhileTheLogGrows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := r.Tenants(t.Context(), recorder.Plain)
+	before, err := r.Tenants(t.Context(), r.sealer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.add(300, 2)
-	after, err := r.Tenants(t.Context(), recorder.Plain)
+	after, err := r.Tenants(t.Context(), r.sealer)
 	if err != nil || !slices.Equal(before, after) {
 		t.Errorf("tenants %q, before %q: %v", after, before, err)
 	}
-	c, err := r.ProveTenant(t.Context(), before[0], recorder.Plain)
+	c, err := r.ProveTenant(t.Context(), before[0], r.sealer)
 	if err != nil {
 		t.Fatal(err)
 	}

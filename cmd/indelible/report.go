@@ -42,6 +42,9 @@ func printReport(w io.Writer, r *ledger.Report) {
 	if r.MissingSegments > 0 {
 		fmt.Fprintf(w, "missing     %d events in %d segments, gone without a word in the log\n", r.Missing, r.MissingSegments)
 	}
+	if r.Unopened > 0 {
+		fmt.Fprintf(w, "unopened    %d payloads are what the log says they are; there is no key here to look inside\n", r.Unopened)
+	}
 	if r.Pending > 0 {
 		fmt.Fprintf(w, "pending     %d leaves are in the store and not yet under the checkpoint\n", r.Pending)
 	}

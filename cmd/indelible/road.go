@@ -25,7 +25,7 @@ func (a *app) findRoad(ctx context.Context, d *datadir.Directory, opt writeOptio
 	for begun := time.Now(); ; {
 		lock, err := datadir.TryLock(d.Path)
 		if err == nil {
-			s, err := a.openLocked(d, lock, opt)
+			s, err := a.openLocked(ctx, d, lock, opt)
 			if err != nil {
 				return nil, err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -18,6 +19,7 @@ type app struct {
 	stderr io.Writer
 	env    datadir.Env
 	dir    string
+	atEnd  []func() error // what a command leaves open until the program ends
 }
 
 // run is the whole program: it returns the exit code.
@@ -26,6 +28,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := a.rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	for _, end := range a.atEnd {
+		err = errors.Join(err, end())
+	}
 	if ctx.Err() != nil && err != nil {
 		fmt.Fprintln(stderr, "interrupted")
 		return exitInterrupted

@@ -81,7 +81,7 @@ func TestS3Buckets(t *testing.T) {
 	plain := server.NewBucket(t, false)
 	m := s3Machine(t, server, plain)
 	m.run("init").want(exitFailure, "no Object Lock", "--lock none")
-	m.run("init", "--lock", "compliance").want(exitUsage, "--plaintext-compliance")
+	m.run("init", "--lock", "compliance", "--no-encryption").want(exitUsage, "--plaintext-compliance")
 	m.run("init", "--lock", "none").want(exitOK, "warning", "whoever may delete objects in the bucket, at any time")
 	m.runWith(sampleLines(0, 20), "append").want(exitOK)
 	m.wantClean(20)

@@ -143,6 +143,12 @@ func countLines(ts *testscript.TestScript, neg bool, args []string) {
 // copydir FROM TO
 func copyDir(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
+	// Keys that others can read are refused, and CopyFS keeps no modes.
+	keys, err := filepath.Glob(filepath.Join(ts.MkAbs(args[1]), "keys", "*"))
+	ts.Check(err)
+	for _, name := range keys {
+		ts.Check(os.Chmod(name, 0o600))
+	}
 }
 
 // Every command is documented in --help, and no flag is without a description.

@@ -21,6 +21,7 @@ type session struct {
 	lock     *datadir.Lock
 	ledger   *ledger.Ledger
 	recorder *recorder.Recorder
+	endKeys  func() error
 	others   *handover.Server // takes events from other processes
 	waited   bool             // for the log to be replayed
 }
@@ -47,30 +48,34 @@ func (a *app) openForWriting(ctx context.Context, d *datadir.Directory, opt writ
 	if err != nil {
 		return nil, err
 	}
-	return a.openLocked(d, lock, opt)
+	return a.openLocked(ctx, d, lock, opt)
 }
 
 // openLocked opens the ledger under a lock, which it releases if it fails, and
 // takes events from other processes from then on.
-func (a *app) openLocked(d *datadir.Directory, lock *datadir.Lock, opt writeOptions) (*session, error) {
+func (a *app) openLocked(ctx context.Context, d *datadir.Directory, lock *datadir.Lock, opt writeOptions) (*session, error) {
 	err := d.DropExpiredKey()
 	var cfg ledger.Config
 	if err == nil {
 		cfg, err = d.LedgerConfig()
 	}
+	var sealer recorder.Sealer
+	var endKeys func() error
+	if err == nil {
+		sealer, endKeys, err = a.sealerFor(ctx, d, cfg.IDKey, false)
+	}
 	if err != nil {
 		lock.Release()
 		return nil, err
 	}
-	cfg.Sealer = recorder.Plain
+	cfg.Sealer = sealer
 	cfg.TakeOver, cfg.ConfirmClock = opt.takeOver, opt.confirmClock
 	cfg.Log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	l, err := ledger.Open(cfg)
 	if err != nil {
-		lock.Release()
-		return nil, err
+		return nil, errors.Join(err, endKeys(), lock.Release())
 	}
-	s := &session{dir: d, lock: lock, ledger: l, recorder: recorder.New(l, cfg)}
+	s := &session{dir: d, lock: lock, ledger: l, recorder: recorder.New(l, cfg, sealer), endKeys: endKeys}
 	if s.others, err = handover.Serve(d.Path, l, s.recorder); err != nil {
 		// Others then wait for the lock, as they do when nobody answers.
 		cfg.Log.Warn("cannot take events from other processes", "err", err)
@@ -120,7 +125,7 @@ func (s *session) Close() error {
 	if s.others != nil {
 		err = s.others.Close(s.dir.Path)
 	}
-	return errors.Join(err, s.ledger.Close(), s.finishRotation(), s.lock.Release())
+	return errors.Join(err, s.ledger.Close(), s.finishRotation(), s.endKeys(), s.lock.Release())
 }
 
 // publishGenesis publishes a log that was just made, so that it can be verified.

@@ -38,7 +38,7 @@ func (a *app) show(ctx context.Context, what, tenant string, asJSON bool) error 
 	if err != nil {
 		return err
 	}
-	e, event, err := newEntry(found, r.Checkpoint().Size)
+	e, event, err := newEntry(found, r.Checkpoint().Size, r.sealer)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,10 @@ func (a *app) show(ctx context.Context, what, tenant string, asJSON bool) error 
 	}
 	fmt.Fprintf(w, "leaf        %s\n", e.Leaf.Hash)
 	fmt.Fprintf(w, "proved      in the tree of %d leaves of %s\n\n", e.TreeSize, r.Checkpoint().Origin)
-	return writeIndented(a, e.Event, e.Content)
+	if e.Missing != "" {
+		fmt.Fprintf(w, "%s\nwhat is left of it:\n\n", visible(e.Missing))
+	}
+	return writeIndented(a, e.Event, e.Members, e.Content)
 }
 
 // writeIndented writes the first JSON text there is for a person.

@@ -16,7 +16,6 @@ import (
 
 	"indelible"
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
 	"indelible/internal/store"
 )
 
@@ -103,7 +102,7 @@ type tailing struct {
 
 // learnTenants notes whose events are shown, as of the checkpoint.
 func (t *tailing) learnTenants(ctx context.Context) error {
-	names, err := t.Tenants(ctx, recorder.Plain)
+	names, err := t.Tenants(ctx, t.sealer)
 	if err != nil {
 		return err
 	}
@@ -151,7 +150,7 @@ func (t *tailing) print(entries iter.Seq2[*ledger.Entry, error]) error {
 		if err != nil {
 			return errors.Join(t.flush(rows, indexes), err)
 		}
-		e, event, err := newEntry(found, t.Checkpoint().Size)
+		e, event, err := newEntry(found, t.Checkpoint().Size, t.sealer)
 		if err != nil {
 			return errors.Join(t.flush(rows, indexes), err)
 		}

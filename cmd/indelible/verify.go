@@ -168,6 +168,12 @@ func (a *app) verifySetup(ctx context.Context, opt verifyOptions) (store.Store, 
 	if key, err := datadir.LoadIDKey(a.dir); err == nil {
 		vopt.IDKey = key
 	}
+	sealer, end, err := a.sealerFor(ctx, d, vopt.IDKey, true)
+	if err != nil {
+		return nil, vopt, err
+	}
+	a.atEnd = append(a.atEnd, end)
+	vopt.Opener = sealer
 	return d.Store, vopt, nil
 }
 

@@ -18,7 +18,7 @@ import (
 var ErrIdentity = errors.New("the backup is not encrypted to this identity")
 
 // maxPlain bounds what is decrypted: a backup holds a few keys.
-const maxPlain = 1 << 20
+const maxPlain = 1 << 29
 
 // Encrypt encrypts to age recipients (age1…), each of which can decrypt it alone.
 func Encrypt(plain []byte, to []string) ([]byte, error) {

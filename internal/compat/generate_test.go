@@ -102,7 +102,7 @@ func record(t *testing.T, dir string, store bool, lines string) string {
 		}
 		events = append(events, e)
 	}
-	pending, err := recorder.New(l, cfg).Record(t.Context(), events, recorder.Options{AwaitStore: store})
+	pending, err := recorder.New(l, cfg, recorder.Plain).Record(t.Context(), events, recorder.Options{AwaitStore: store})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,9 @@ func Attach(ctx context.Context, path, address string, b *Backup, trusted []byte
 		return nil, err
 	}
 	c := &Config{Version: 1, Origin: b.Origin, LogID: b.LogID, Directory: newID(), Store: store}
+	if c.Keys, err = b.KeysConfig(); err != nil {
+		return nil, err
+	}
 	if err := c.checkEnv(env); err != nil {
 		return nil, err
 	}

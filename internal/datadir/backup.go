@@ -31,6 +31,11 @@ type Backup struct {
 	IDKey   []byte       `json:"id_key"`
 	Signed  ledger.Mark  `json:"signed"` // the largest tree signed so far
 	Store   string       `json:"store"`  // as in indelible.yaml
+
+	// Of a ledger whose records are encrypted:
+	Keys     string `json:"keys,omitempty"`      // as in indelible.yaml
+	RootKey  []byte `json:"root_key,omitempty"`  // the root key's file, where it is one
+	KeyStore []byte `json:"key_store,omitempty"` // the key store, a SQLite file
 }
 
 // backedKey is a log key in a backup.
@@ -50,7 +55,7 @@ var (
 )
 
 // Backup gathers what is to be encrypted.
-func (d *Directory) Backup(life Duration) (*Backup, error) {
+func (d *Directory) Backup(ctx context.Context, life Duration) (*Backup, error) {
 	if _, pending, err := d.PendingLogKey(); err != nil {
 		return nil, err
 	} else if pending {
@@ -77,8 +82,11 @@ func (d *Directory) Backup(life Duration) (*Backup, error) {
 		return nil, err
 	}
 	store, err := yaml.Marshal(d.Config.Store)
+	if err != nil {
+		return nil, err
+	}
 	b.Store = string(store)
-	return b, err
+	return b, d.backUpKeyStore(ctx, b)
 }
 
 // ParseBackup reads a decrypted backup.
@@ -93,6 +101,9 @@ func ParseBackup(text []byte) (*Backup, error) {
 		return nil, fmt.Errorf("backup of format %q: %w", b.Format, indelible.ErrNewerFormat)
 	}
 	if len(b.LogKeys) == 0 || len(b.LogKeys) > 2 || len(b.IDKey) != 32 || checkOrigin(b.Origin) != nil {
+		return nil, errors.New("the backup is not complete")
+	}
+	if (b.Keys == "") != (len(b.KeyStore) == 0) {
 		return nil, errors.New("the backup is not complete")
 	}
 	for _, k := range b.LogKeys {
@@ -153,7 +164,11 @@ func (b *Backup) saveKeys(dir string) (written []string, err error) {
 			return written, err
 		}
 	}
-	return written, save(idKeyName, keyFile{Kind: "id key", Key: b.IDKey})
+	if err := save(idKeyName, keyFile{Kind: "id key", Key: b.IDKey}); err != nil {
+		return written, err
+	}
+	more, err := b.saveKeyStore(dir)
+	return append(written, more...), err
 }
 
 // saveMark keeps the larger of the backup's mark and the directory's.

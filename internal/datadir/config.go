@@ -35,6 +35,7 @@ type Config struct {
 	Directory indelible.ID `yaml:"directory"`
 	Store     StoreConfig  `yaml:"store"`
 	Commit    CommitConfig `yaml:"commit,omitempty"`
+	Keys      *KeysConfig  `yaml:"keys,omitempty"` // nil: records are not encrypted
 }
 
 // StoreConfig says where the log lies. Credentials never stand here.
@@ -107,6 +108,8 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 # store.retention  how long a segment is locked, e.g. 400d
 # commit.every     how often what was recorded is committed, e.g. 200ms
 # commit.publish   how often the tree is signed and published, e.g. 1s
+# keys.root        where the root key is that wraps all others: file, awskms or vault;
+#                  without keys records are not encrypted
 `
 
 func (c *Config) marshal() ([]byte, error) {
@@ -139,6 +142,11 @@ func LoadConfig(dir string) (*Config, error) {
 	}
 	if err := checkLock(c.Store.Lock); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if c.Keys != nil {
+		if err := c.Keys.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return &c, nil
 }

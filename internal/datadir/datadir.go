@@ -123,6 +123,7 @@ func (d *Directory) ledgerConfig(k *Keys) ledger.Config {
 type InitOptions struct {
 	Origin string // empty: indelible.invalid/<random>
 	Store  StoreConfig
+	Keys   *KeysConfig // nil: records are not encrypted
 }
 
 // ErrExists: there is a ledger already.
@@ -138,7 +139,7 @@ func Init(ctx context.Context, path string, opt InitOptions, env Env) (*Director
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	c := &Config{Version: 1, Origin: opt.Origin, LogID: newID(), Directory: newID(), Store: opt.Store}
+	c := &Config{Version: 1, Origin: opt.Origin, LogID: newID(), Directory: newID(), Store: opt.Store, Keys: opt.Keys}
 	if c.Origin == "" {
 		c.Origin = "indelible.invalid/" + hex.EncodeToString(c.LogID[:8])
 	}
@@ -161,6 +162,9 @@ func Init(ctx context.Context, path string, opt InitOptions, env Env) (*Director
 	}
 	d := &Directory{Path: path, Config: c, Store: st}
 	if err := d.save(k, ledger.Mark{}); err != nil {
+		return nil, err
+	}
+	if err := d.makeKeys(ctx, env); err != nil {
 		return nil, err
 	}
 	if err := ledger.Create(ctx, d.ledgerConfig(k)); err != nil {

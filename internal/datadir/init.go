@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// SetDefaults fills in what was not chosen and checks what was. Records are not
-// encrypted, so a compliance lock, which nobody can lift, needs a word of its own.
-func (c *StoreConfig) SetDefaults(checksum string, plaintextCompliance bool) error {
+// SetDefaults fills in what was not chosen and checks what was. A compliance
+// lock, which nobody can lift, on records that are not encrypted needs a word of
+// its own: erasable says that there are keys to destroy, or that word.
+func (c *StoreConfig) SetDefaults(checksum string, erasable bool) error {
 	if c.S3 == nil {
 		if c.Lock != "" && c.Lock != "none" {
 			return &UsageError{fmt.Sprintf("--lock %s: a directory cannot lock objects", c.Lock), "leave --lock out, or set S3_AUDIT_BUCKET to keep the log in a bucket"}
@@ -20,7 +21,7 @@ func (c *StoreConfig) SetDefaults(checksum string, plaintextCompliance bool) err
 	if err := checkLock(c.Lock); err != nil {
 		return &UsageError{err.Error(), "choose --lock compliance, governance or none"}
 	}
-	if c.Lock == "compliance" && !plaintextCompliance {
+	if c.Lock == "compliance" && !erasable {
 		return &UsageError{"--lock compliance on records that are not encrypted: nobody could erase a person from them before the lock ends", "use --lock governance, or add --plaintext-compliance if that is what you want"}
 	}
 	switch checksum {

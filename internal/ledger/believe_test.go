@@ -64,7 +64,7 @@ func TestReadersBelieveNothing(t *testing.T) {
 			if e, err := r.Entry(t.Context(), index); err == nil && !bytes.Equal(e.Payload, truth[index].Payload) {
 				t.Errorf("%s: entry %d is another", what, index)
 			}
-			if e, err := r.Prove(t.Context(), index, 2); err == nil {
+			if e, err := r.Prove(t.Context(), index, 2, nil); err == nil {
 				if _, err := e.Check(f.vkey); err != nil {
 					t.Errorf("%s: evidence of %d: %v", what, index, err)
 				}

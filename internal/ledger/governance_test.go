@@ -147,7 +147,7 @@ func TestExpired(t *testing.T) {
 			if e.Payload != nil || e.Expired.Index == 0 {
 				t.Errorf("leaf %d: %+v", e.Index, e)
 			}
-			if _, err := r.Prove(t.Context(), e.Index, 1); !errors.Is(err, ledger.ErrExpired) {
+			if _, err := r.Prove(t.Context(), e.Index, 1, nil); !errors.Is(err, ledger.ErrExpired) {
 				t.Errorf("prove leaf %d: %v", e.Index, err)
 			}
 		case e.Payload == nil:

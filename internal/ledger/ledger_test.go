@@ -156,7 +156,7 @@ func (d *directory) tryOpen(change ...func(*ledger.Config)) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &writer{d: d, t: d.w.t, ledger: l, recorder: recorder.New(l, cfg)}
+	p := &writer{d: d, t: d.w.t, ledger: l, recorder: recorder.New(l, cfg, recorder.Plain)}
 	d.w.t.Cleanup(func() { p.close() })
 	return p, nil
 }
@@ -277,5 +277,5 @@ func (w *world) payload(e *indelible.Event) []byte {
 	if err := e.Validate(); err != nil {
 		w.t.Fatal(err)
 	}
-	return recorder.Plain.Seal(e)
+	return recorder.Plain.Payload(e)
 }

@@ -22,11 +22,11 @@ func (r *Reader) ProveTenant(ctx context.Context, tenantID string, opener Opener
 		return nil, err
 	}
 	first := s.tenants[no-1]
-	heads, err := r.Prove(ctx, r.checkpoint.Size-1, 1)
+	heads, err := r.Prove(ctx, r.checkpoint.Size-1, 1, nil)
 	if err != nil {
 		return nil, err
 	}
-	tenant, err := indelible.NewEvidencePayload(first.Payload, 1)
+	tenant, err := disclose(first.Payload, 1, opener)
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +44,18 @@ func (r *Reader) ProveTenant(ctx context.Context, tenantID string, opener Opener
 // findTenant finds the number of a tenant by its name. A tenant that came back
 // after erasure has several rows; the latest counts.
 func (s *state) findTenant(tenantID string, opener Opener) (uint64, error) {
+	var closed error
 	for i := len(s.tenants) - 1; i >= 0; i-- {
 		t, err := opener.OpenTenant(s.tenants[i].Payload)
 		if err == nil && t.TenantID == tenantID {
 			return uint64(i) + 1, nil
 		}
+		if err != nil {
+			closed = err
+		}
+	}
+	if closed != nil {
+		return 0, fmt.Errorf("tenant %q is none that can be opened: %w", tenantID, closed)
 	}
 	return 0, fmt.Errorf("%w: tenant %q", ErrNotFound, tenantID)
 }
@@ -101,10 +108,14 @@ func (r *Reader) Find(ctx context.Context, eventID, tenantID string, idKey *[32]
 		return nil, err
 	}
 	names := make([]string, len(s.tenants))
+	var closed error // why a tenant could not be looked into
 	wanted := make(map[indelible.Ref]string)
 	first := r.checkpoint.Size
 	for i, k := range s.tenants {
 		t, err := opener.OpenTenant(k.Payload)
+		if err != nil {
+			closed = err
+		}
 		if err != nil || tenantID != "" && t.TenantID != tenantID {
 			continue
 		}
@@ -139,6 +150,9 @@ func (r *Reader) Find(ctx context.Context, eventID, tenantID string, idKey *[32]
 		found = append(found, Match{index, names[leaf.TenantNo-1]})
 		return nil
 	})
+	if err == nil && len(found) == 0 && closed != nil {
+		return nil, fmt.Errorf("event %s is in no tenant that can be opened: %w", eventID, closed)
+	}
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("%w: event %s", ErrNotFound, eventID)
 	}

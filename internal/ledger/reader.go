@@ -211,8 +211,10 @@ func (r *Reader) fromBundle(ctx context.Context, encoded []byte, index uint64) (
 	return e, nil
 }
 
-// Prove makes the evidence of one leaf, showing the first `shown` parts of its payload.
-func (r *Reader) Prove(ctx context.Context, index uint64, shown int) (*indelible.Evidence, error) {
+// Prove makes the evidence of one leaf, showing the first `shown` parts of its
+// payload. Encrypted ones are shown with the keys that open them, as far as
+// opener has them; nil shows none of them.
+func (r *Reader) Prove(ctx context.Context, index uint64, shown int, opener Opener) (*indelible.Evidence, error) {
 	e, proof, err := r.entry(ctx, index)
 	if err != nil {
 		return nil, err
@@ -220,7 +222,7 @@ func (r *Reader) Prove(ctx context.Context, index uint64, shown int) (*indelible
 	if e.Payload == nil {
 		return nil, fmt.Errorf("%w: leaf %d", ErrExpired, index)
 	}
-	payload, err := indelible.NewEvidencePayload(e.Payload, shown)
+	payload, err := disclose(e.Payload, shown, opener)
 	if err != nil {
 		return nil, err
 	}
@@ -228,4 +230,16 @@ func (r *Reader) Prove(ctx context.Context, index uint64, shown int) (*indelible
 		Format: indelible.EvidenceFormat, Origin: r.checkpoint.Origin, Index: index, Leaf: e.Encoded, Payload: payload,
 		Proof: string(torchwood.FormatProof(int64(index), proof, r.checkpoint.Signed)),
 	}, nil
+}
+
+// disclose makes the payload of evidence.
+func disclose(payload []byte, shown int, opener Opener) (indelible.EvidencePayload, error) {
+	var keys []indelible.PartKeys
+	if opener != nil {
+		var err error
+		if keys, err = opener.PartKeys(payload, shown); err != nil {
+			return indelible.EvidencePayload{}, err
+		}
+	}
+	return indelible.NewEvidencePayload(payload, shown, keys)
 }

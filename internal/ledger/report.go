@@ -43,6 +43,7 @@ type Report struct {
 	Pending      uint64 `json:"pending"`       // leaves committed after the checkpoint
 	Tenants      uint64 `json:"tenants"`
 	Conflicts    uint64 `json:"conflicts"`
+	Unopened     uint64 `json:"unopened"` // payloads verified as ciphertext only: no key for them here
 	Segments     uint64 `json:"segments"`
 	Objects      uint64 `json:"objects"` // compared byte for byte or by hash
 	Bytes        uint64 `json:"bytes"`   // read

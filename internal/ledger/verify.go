@@ -38,13 +38,17 @@ type VerifyOptions struct {
 	Progress func(done, total uint64) // leaves
 }
 
-// Opener looks into payloads, as far as keys allow.
+// Opener looks into payloads, as far as keys allow: what cannot be opened for
+// want of a key is an error that is indelible.ErrSealed.
 type Opener interface {
 	OpenTenant(payload []byte) (indelible.Tenant, error)
 	// EventIdentity reads an event's tenant and id; they may be slices of payload.
 	EventIdentity(payload []byte) (tenantID, eventID []byte, err error)
 	// EventTenant reads the tenant alone.
 	EventTenant(payload []byte) ([]byte, error)
+	// PartKeys returns the keys of the first n parts of a payload that is
+	// encrypted, as far as there are any.
+	PartKeys(payload []byte, n int) ([]indelible.PartKeys, error)
 }
 
 // verifier is one verification under way.

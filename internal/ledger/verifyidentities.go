@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 
 	"indelible"
@@ -52,6 +53,9 @@ func (v *verifier) misnamed(tenant *tenantCheck, leaf *indelible.Leaf, payload [
 		tenantID, eventID, err = v.opt.Opener.EventIdentity(payload)
 	}
 	switch {
+	case errors.Is(err, indelible.ErrSealed):
+		v.notOpened()
+		return ""
 	case err != nil:
 		return "payload is not an event: " + err.Error()
 	case string(tenantID) != tenant.id:

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -42,6 +43,10 @@ func (v *verifier) checkTenant(k keptLeaf) (c tenantCheck) {
 		v.problem(tampering, Problem{Object: object, Segment: &leaf.Segment, Index: &k.Index, What: what})
 	}
 	t, err := v.opt.Opener.OpenTenant(k.Payload)
+	if errors.Is(err, indelible.ErrSealed) {
+		v.notOpened()
+		return c
+	}
 	if err != nil {
 		wrong("tenant payload cannot be opened: " + err.Error())
 		return c

@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,18 @@ type plain struct{}
 var Plain plain
 
 // Seal makes the payload of an event.
-func (plain) Seal(e *indelible.Event) []byte {
+func (p plain) Seal(_ context.Context, _ indelible.Ref, e *indelible.Event) ([]byte, uint64, error) {
+	return p.Payload(e), 0, nil
+}
+
+// Durable has nothing to wait for.
+func (plain) Durable(context.Context, uint64) error { return nil }
+
+// PartKeys has none.
+func (plain) PartKeys([]byte, int) ([]indelible.PartKeys, error) { return nil, nil }
+
+// Payload makes the payload of an event.
+func (plain) Payload(e *indelible.Event) []byte {
 	var salt [32]byte
 	rand.Read(salt[:])
 	tenant, subject := e.AppendParts(make([]byte, 0, 1024))
@@ -28,13 +40,17 @@ func (plain) Seal(e *indelible.Event) []byte {
 	return indelible.AppendPayload(make([]byte, 0, len(tenant)+len(subject)+72), &salt, tenant, subject)
 }
 
-// Open puts an event together from its payload.
-func (plain) Open(payload []byte) (*indelible.Event, error) {
+// Open puts an event together from its payload. One that is encrypted stays closed.
+func (plain) Open(payload []byte) (*Opened, error) {
 	parts, err := contents(payload)
+	if errors.Is(err, indelible.ErrSealed) {
+		return &Opened{Missing: err}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	return indelible.EventOfParts(parts...)
+	e, err := indelible.EventOfParts(parts...)
+	return &Opened{Event: e}, err
 }
 
 // contents returns the contents of all parts.
@@ -58,11 +74,7 @@ func (plain) OpenDescriptor(b []byte) (id string, salt [32]byte, err error) {
 
 // SealTenant makes the payload of a tenant leaf.
 func (plain) SealTenant(t indelible.Tenant) ([]byte, error) {
-	text, err := json.Marshal(t)
-	if err != nil {
-		return nil, err
-	}
-	content, err := indelible.AppendCanonicalJSON(nil, text)
+	content, err := tenantContent(t)
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +89,7 @@ func (plain) OpenTenant(payload []byte) (t indelible.Tenant, err error) {
 	if err != nil {
 		return t, err
 	}
-	if len(parts) != 1 {
-		return t, fmt.Errorf("tenant payload of %d parts", len(parts))
-	}
-	d := json.NewDecoder(bytes.NewReader(parts[0]))
-	d.DisallowUnknownFields()
-	return t, d.Decode(&t)
+	return parseTenant(parts[0], len(parts))
 }
 
 // EventIdentity reads an event's tenant and id out of its payload, as slices of it.
@@ -142,6 +149,11 @@ func stringMember(part []byte, name string) ([]byte, error) {
 	var s string
 	err := json.Unmarshal(value, &s)
 	return []byte(s), err
+}
+
+// IsOf reports whether a payload holds this event.
+func (p plain) IsOf(payload []byte, e *indelible.Event) (bool, error) {
+	return p.SameEvent(payload, p.Payload(e))
 }
 
 // SameEvent reports whether two payloads hold the same event: their parts'

@@ -22,19 +22,20 @@ var ErrConflict = errors.New("another event with this id is in the log")
 // Recorder records events into one ledger.
 type Recorder struct {
 	ledger *ledger.Ledger
+	sealer Sealer
 	origin string
 	logID  indelible.ID
 	writer indelible.Writer
 	clock  func() time.Time
 }
 
-// New makes a recorder.
-func New(l *ledger.Ledger, cfg ledger.Config) *Recorder {
+// New makes a recorder. The sealer is the ledger's own.
+func New(l *ledger.Ledger, cfg ledger.Config, sealer Sealer) *Recorder {
 	clock := cfg.Clock
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Recorder{ledger: l, origin: cfg.Origin, logID: cfg.LogID, writer: cfg.Writer.Endorsed, clock: clock}
+	return &Recorder{ledger: l, sealer: sealer, origin: cfg.Origin, logID: cfg.LogID, writer: cfg.Writer.Endorsed, clock: clock}
 }
 
 // Options say how a batch is recorded.
@@ -62,10 +63,12 @@ func (r *Recorder) Record(ctx context.Context, events []*indelible.Event, opt Op
 	pending := make([]*Pending, len(events))
 	records := make([]ledger.Record, 0, len(events))
 	var waiting []*Pending
+	var keys uint64
 	for i, e := range events {
 		p := &Pending{Event: e, recorder: r}
 		pending[i] = p
-		rec, err := r.prepare(ctx, p, opt)
+		rec, made, err := r.prepare(ctx, p, opt)
+		keys = max(keys, made)
 		if err != nil {
 			p.Err = err
 			continue
@@ -83,7 +86,7 @@ func (r *Recorder) Record(ctx context.Context, events []*indelible.Event, opt Op
 	if len(records) == 0 {
 		return pending, nil
 	}
-	acks, err := r.ledger.Append(ctx, records)
+	acks, err := r.append(ctx, records, keys)
 	if err != nil {
 		for _, p := range waiting {
 			r.ledger.Forget(indelible.Hash(p.record.PayloadHash))
@@ -94,6 +97,15 @@ func (r *Recorder) Record(ctx context.Context, events []*indelible.Event, opt Op
 		p.receipt.Promise = r.promise(p.record, &acks[i])
 	}
 	return pending, nil
+}
+
+// append writes records whose keys were made up to keys. A record whose key is
+// lost can never be read, so the keys come first.
+func (r *Recorder) append(ctx context.Context, records []ledger.Record, keys uint64) ([]journal.Ack, error) {
+	if err := r.sealer.Durable(ctx, keys); err != nil {
+		return nil, err
+	}
+	return r.ledger.Append(ctx, records)
 }
 
 // Identify gives an event an id (UUIDv7) if it has none.
@@ -110,50 +122,53 @@ func Identify(e *indelible.Event) error {
 }
 
 // prepare validates, hashes and seals one event. It returns nil if the event
-// is in the log already.
-func (r *Recorder) prepare(ctx context.Context, p *Pending, opt Options) (*ledger.Record, error) {
+// is in the log already. keys says which keys must be safe before it counts.
+func (r *Recorder) prepare(ctx context.Context, p *Pending, opt Options) (rec *ledger.Record, keys uint64, err error) {
 	e := p.Event
 	if err := Identify(e); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	validate := e.Validate
 	if opt.System && strings.HasPrefix(e.TenantID, indelible.ReservedTenantPrefix) {
 		validate = e.ValidateSystem
 	}
 	if err := validate(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	tenant, err := r.ledger.Tenant(e.TenantID, Plain.SealDescriptor)
+	tenant, err := r.ledger.Tenant(e.TenantID, r.sealer.SealDescriptor)
 	if err != nil {
-		return nil, err
-	}
-	payload := Plain.Seal(e)
-	hash, err := indelible.HashPayload(payload)
-	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	audit := indelible.Hash(e.AuditHash())
 	p.receipt = indelible.Receipt{ID: e.ID, TenantID: e.TenantID, AuditHash: audit.String(), Durability: indelible.DurableJournal}
 	ref := indelible.EventRef(&tenant.IDKey, e.ID)
 	placed, earlier, found, err := r.ledger.Lookup(ctx, ref, opt.Import)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if found {
 		same := earlier == nil // expired: there is nothing left to differ from
 		if !same {
-			same, err = Plain.SameEvent(earlier, payload)
+			same, err = r.sealer.IsOf(earlier, e)
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if !same {
-			return nil, fmt.Errorf("%w: id %s, at index %d", ErrConflict, e.ID, placed.Index)
+			return nil, 0, fmt.Errorf("%w: id %s, at index %d", ErrConflict, e.ID, placed.Index)
 		}
 		p.place(placed)
-		return nil, nil
+		return nil, 0, nil
 	}
-	return &ledger.Record{TenantRef: tenant.Ref, EventRef: ref, PayloadHash: hash, Tenant: tenant.Descriptor, Payload: payload}, nil
+	payload, keys, err := r.sealer.Seal(ctx, tenant.Ref, e)
+	if err != nil {
+		return nil, 0, err
+	}
+	hash, err := indelible.HashPayload(payload)
+	if err != nil {
+		return nil, 0, err
+	}
+	return &ledger.Record{TenantRef: tenant.Ref, EventRef: ref, PayloadHash: hash, Tenant: tenant.Descriptor, Payload: payload}, keys, nil
 }
 
 func (r *Recorder) promise(rec *ledger.Record, ack *journal.Ack) *indelible.Promise {

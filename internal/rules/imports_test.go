@@ -42,14 +42,14 @@ var rooms = map[string]room{
 
 	"internal/journal": {[]string{".", "internal/disk"}, nil},
 	"internal/ledger":  {[]string{".", "internal/disk", "internal/journal", "internal/store"}, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
-	"internal/seal":    {},
+	"internal/seal":    {[]string{"."}, []string{"modernc.org/sqlite"}},
 
 	"internal/seal/keyfile":  {[]string{"internal/disk", "internal/seal"}, []string{"filippo.io/age"}},
 	"internal/seal/awskms":   {[]string{"internal/seal"}, []string{"github.com/aws"}},
 	"internal/seal/vault":    {[]string{"internal/seal"}, nil},
 	"internal/seal/sealtest": {[]string{"internal/seal"}, nil},
 
-	"internal/recorder":             {[]string{".", "internal/journal", "internal/ledger"}, []string{"github.com/google/uuid"}},
+	"internal/recorder":             {[]string{".", "internal/journal", "internal/ledger", "internal/seal"}, []string{"github.com/google/uuid"}},
 	"internal/importer":             {[]string{"."}, []string{"github.com/google/uuid"}},
 	"internal/sample":               {[]string{"."}, nil},
 	"internal/runs":                 {},
@@ -82,6 +82,7 @@ var rooms = map[string]room{
 		[]string{
 			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger", "internal/mask",
 			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
+			"internal/seal",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},
 	},

@@ -1,0 +1,157 @@
+package seal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"indelible"
+)
+
+// batch gathers new keys, so that all who wait for theirs share one transaction
+// and one fsync.
+type batch struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	rows    []row
+	made    uint64 // keys handed out
+	durable uint64 // of these
+	writing bool
+}
+
+func (b *batch) init() { b.changed.L = &b.mu }
+
+func (b *batch) add(r row) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rows = append(b.rows, r)
+	b.made++
+	return b.made
+}
+
+// Durable returns once the keys made up to this one are safe on the disk.
+// Nothing sealed with a key may be acknowledged before.
+func (k *Keys) Durable(ctx context.Context, made uint64) error {
+	b := &k.batch
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.durable < made {
+		if b.writing {
+			b.changed.Wait()
+			continue
+		}
+		if err := k.writeBatch(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Keys) flush(ctx context.Context) error {
+	k.batch.mu.Lock()
+	made := k.batch.made
+	k.batch.mu.Unlock()
+	return k.Durable(ctx, made)
+}
+
+// writeBatch writes what has gathered. The caller holds the batch's lock, which
+// is free while it writes. What cannot be written waits for the next attempt:
+// somebody may have sealed with it.
+func (k *Keys) writeBatch(ctx context.Context) error {
+	b := &k.batch
+	rows := b.rows
+	b.rows, b.writing = nil, true
+	b.mu.Unlock()
+
+	k.mu.Lock()
+	thrown := k.thrown
+	k.thrown = make(map[erasedSubject]int)
+	k.mu.Unlock()
+	err := k.insert(ctx, rows, thrown)
+	k.mu.Lock()
+	for i := range rows {
+		if err == nil {
+			delete(k.fresh, rows[i].slot)
+		}
+	}
+	for e, n := range thrown {
+		if err != nil {
+			k.thrown[e] += n
+		}
+	}
+	k.mu.Unlock()
+
+	b.mu.Lock()
+	b.writing = false
+	if err == nil {
+		b.durable += uint64(len(rows))
+	} else {
+		b.rows = append(rows, b.rows...)
+	}
+	b.changed.Broadcast()
+	return err
+}
+
+// insertRows is how many rows one statement inserts.
+const insertRows = 64
+
+const insertHead = `INSERT INTO keys (id, tenant, kind, period, class, subject, wrapped, created) VALUES `
+
+var insertMany = insertHead + strings.Repeat(`(?,?,?,?,?,?,?,?),`, insertRows-1) + `(?,?,?,?,?,?,?,?)`
+
+func (k *Keys) insert(ctx context.Context, rows []row, thrown map[erasedSubject]int) (err error) {
+	tx, err := k.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("keep new keys: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("keep new keys: %w", err), ignoreDone(tx.Rollback()))
+		}
+	}()
+	many, err := tx.PrepareContext(ctx, insertMany)
+	if err != nil {
+		return err
+	}
+	defer many.Close()
+	args := make([]any, 0, 8*insertRows)
+	for len(rows) > 0 {
+		n := min(len(rows), insertRows)
+		args = args[:0]
+		for i := range rows[:n] {
+			r := &rows[i]
+			args = append(args, r.id[:], r.tenant, r.kind, r.period, r.class, r.subject[:], r.wrapped, r.created)
+		}
+		if n == insertRows {
+			_, err = many.ExecContext(ctx, args...)
+		} else {
+			_, err = tx.ExecContext(ctx, insertHead+strings.TrimSuffix(strings.Repeat(`(?,?,?,?,?,?,?,?),`, n), ","), args...)
+		}
+		if err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	for e, n := range thrown {
+		if _, err := tx.ExecContext(ctx, `UPDATE erased SET later = later + ? WHERE tenant = ? AND subject = ?`, n, e.tenant, e.subject[:]); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// erasedSubject is a person whose keys were destroyed.
+type erasedSubject struct {
+	tenant  int64
+	subject indelible.ID
+}

@@ -1,0 +1,196 @@
+package seal
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"indelible"
+)
+
+// Options are what a key store is opened with. Origin and Root must be set.
+type Options struct {
+	Origin   string     // the log's; every key is bound to it
+	Root     KeyWrapper // wraps the tenants' keys
+	ReadOnly bool       // no key is made or destroyed; several processes may read beside the one that writes
+	Clock    func() time.Time
+
+	// Offline is how long keys unwrapped before go on being used while the root
+	// key cannot be reached. Then sealing and opening are refused.
+	Offline time.Duration
+	// Cache is how many data keys are kept unwrapped, at most twice this many.
+	Cache int
+}
+
+// Defaults of Options.
+const (
+	DefaultOffline = time.Hour
+	DefaultCache   = 100_000
+)
+
+// Keys is the key store of one log: tenants' keys, wrapped by the root key, and
+// data keys, wrapped by their tenant's, in one SQLite file. No name of a tenant
+// or a person stands in it: tenants by their reference, persons by a token, both
+// keyed. All methods can be called at once.
+type Keys struct {
+	opt  Options
+	path string
+	db   *sql.DB
+
+	mu      sync.Mutex
+	tenants map[indelible.Ref]*tenant
+	byNo    map[int64]*tenant
+	sealing cache[slot, *DataKey]
+	opening cache[indelible.ID, opened]
+	fresh   map[slot]*DataKey // made, not yet durable
+	thrown  map[erasedSubject]int
+	erased  map[erasedSubject]bool
+
+	batch    // of keys on their way to the disk
+	replayed atomic.Bool
+	fencedTo uint64
+}
+
+// DataKey is a key that parts are sealed under.
+type DataKey struct {
+	ID  indelible.ID // zero: of a person who was erased; the key is thrown away
+	Key [32]byte
+
+	made uint64 // Durable(made) makes it durable
+}
+
+// Made is what Durable is to be given before anything sealed with the key counts.
+func (k *DataKey) Made() uint64 { return k.made }
+
+// What a data key is for.
+const (
+	kindNames   = 1 // tenant leaf and journal descriptors; lives as long as the tenant
+	kindTenant  = 2 // the tenant parts of a class and a period
+	kindSubject = 3 // the subject parts of a person, a class and a period
+	kindPurpose = 4 // a secret for another purpose; the period counts its generations
+)
+
+// slot is what there is one live data key for.
+type slot struct {
+	tenant  int64
+	kind    uint8
+	period  uint32
+	class   string
+	subject indelible.ID
+}
+
+// Open opens the key store of a log. It opens no record before Replayed was called.
+func Open(ctx context.Context, path string, opt Options) (*Keys, error) {
+	opt.Offline = cmp.Or(opt.Offline, DefaultOffline)
+	opt.Cache = cmp.Or(opt.Cache, DefaultCache)
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
+	db, err := openDB(ctx, path, opt.ReadOnly)
+	if err != nil {
+		return nil, fmt.Errorf("open the key store %s: %w", path, err)
+	}
+	k := &Keys{
+		opt: opt, path: path, db: db,
+		tenants: make(map[indelible.Ref]*tenant), byNo: make(map[int64]*tenant),
+		fresh: make(map[slot]*DataKey), thrown: make(map[erasedSubject]int),
+		sealing: newCache[slot, *DataKey](opt.Cache), opening: newCache[indelible.ID, opened](opt.Cache),
+	}
+	k.batch.init()
+	if err := k.load(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("read the key store %s: %w", path, err), db.Close())
+	}
+	return k, nil
+}
+
+// load checks whose key store it is and reads what is small.
+func (k *Keys) load(ctx context.Context) (err error) {
+	var origin string
+	if err := k.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'origin'`).Scan(&origin); err != nil {
+		return err
+	}
+	if origin != k.opt.Origin {
+		return fmt.Errorf("it belongs to the log %q, not %q", origin, k.opt.Origin)
+	}
+	if err := k.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'fenced_to'`).Scan(&k.fencedTo); err != nil {
+		return err
+	}
+	k.erased, err = loadErased(ctx, k.db)
+	return err
+}
+
+// Close makes what waits durable and closes the store.
+func (k *Keys) Close() error {
+	var err error
+	if !k.opt.ReadOnly {
+		err = k.flush(context.Background())
+	}
+	return errors.Join(err, k.db.Close())
+}
+
+// period is the month of sealing, as yyyymm in UTC.
+func (k *Keys) period() uint32 {
+	now := k.opt.Clock().UTC()
+	return uint32(now.Year()*100) + uint32(now.Month())
+}
+
+// NamesKey is the key of a tenant's leaf and of the descriptors of its records
+// in the journal. It lives as long as the tenant.
+func (k *Keys) NamesKey(ctx context.Context, ref indelible.Ref) (*DataKey, error) {
+	return k.sealingKey(ctx, ref, kindNames, "", 0, "")
+}
+
+// TenantKey is the key of a tenant's parts of a class, for now.
+func (k *Keys) TenantKey(ctx context.Context, ref indelible.Ref, class string) (*DataKey, error) {
+	return k.sealingKey(ctx, ref, kindTenant, class, k.period(), "")
+}
+
+// SubjectKey is the key of a person's parts of a class, for now. Of a person
+// who was erased it is a key that nobody keeps, with an ID of zeros.
+func (k *Keys) SubjectKey(ctx context.Context, ref indelible.Ref, subject, class string) (*DataKey, error) {
+	return k.sealingKey(ctx, ref, kindSubject, class, k.period(), subject)
+}
+
+func (k *Keys) sealingKey(ctx context.Context, ref indelible.Ref, kind uint8, class string, period uint32, subject string) (*DataKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t, err := k.tenantFor(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	s := slot{tenant: t.no, kind: kind, class: class, period: period}
+	if kind == kindSubject {
+		s.subject = t.token(subject)
+		if e := (erasedSubject{t.no, s.subject}); k.erased[e] {
+			return k.thrownAway(e)
+		}
+	}
+	return k.slotKey(ctx, t, s)
+}
+
+// slotKey finds the live key of a slot, or makes it. The caller holds k.mu.
+func (k *Keys) slotKey(ctx context.Context, t *tenant, s slot) (*DataKey, error) {
+	if d, ok := k.sealing.get(s); ok {
+		return d, nil
+	}
+	d, ok := k.fresh[s]
+	if !ok {
+		var err error
+		if d, err = k.readSlot(ctx, t, s); err != nil {
+			return nil, err
+		}
+	}
+	if d == nil {
+		var err error
+		if d, err = k.newKey(t, s); err != nil {
+			return nil, err
+		}
+	}
+	k.sealing.put(s, d)
+	return d, nil
+}
