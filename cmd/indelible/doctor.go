@@ -81,6 +81,7 @@ func (a *app) doctor(ctx context.Context, opt doctorOptions) error {
 	if answers {
 		a.checkLog(ctx, d, dir)
 	}
+	a.checkSources(ctx, d, dir)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

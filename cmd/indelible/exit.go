@@ -10,6 +10,7 @@ import (
 	"indelible/internal/datadir"
 	"indelible/internal/journal"
 	"indelible/internal/ledger"
+	"indelible/internal/runs"
 	"indelible/internal/seal"
 )
 
@@ -79,11 +80,17 @@ func classify(err error) (code int, hint string) {
 	var usage *datadir.UsageError
 	var tamper *ledger.TamperError
 	var damage *journal.DamageError
+	var source *runs.Error
 	switch {
 	case errors.As(err, &exit):
 		return exit.code, exit.hint
 	case errors.As(err, &usage):
 		return exitUsage, usage.Hint
+	case errors.As(err, &source):
+		if source.Code == runs.Usage {
+			return exitUsage, source.Hint
+		}
+		return exitFailure, source.Hint
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted, ""
 	case errors.Is(err, datadir.ErrNoLedger):

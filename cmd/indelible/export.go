@@ -121,7 +121,7 @@ func (a *app) export(ctx context.Context, opt exportOptions, limited bool) error
 	if job.Place, job.File, err = a.openPlace(ctx, &opt.placeOptions, true); err != nil {
 		return err
 	}
-	if job.Source, err = a.openSource(ctx, opt.sourceOptions); err != nil {
+	if job.Source, err = a.openSource(opt.sourceOptions); err != nil {
 		return err
 	}
 	defer job.Source.Close()

@@ -68,7 +68,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.initCommand(), a.appendCommand(), a.verifyCommand(), a.versionCommand(),
 		a.showCommand(), a.tailCommand(), a.proveCommand(), a.checkCommand(), a.tilesCommand(),
 		a.sampleCommand(), a.completionCommand(), a.doctorCommand(), a.keysCommand(), a.maskCommand(),
-		a.exportCommand(), a.datasetCommand(),
+		a.exportCommand(), a.datasetCommand(), a.runsCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		checkArgs(cmd)

@@ -26,7 +26,7 @@ func (a *app) sampleCommand() *cobra.Command {
 	}
 	events.Flags().IntVar(&rows, "rows", 1000, "how many")
 	events.Flags().Uint64Var(&seed, "seed", 1, "the same seed gives the same events")
-	cmd.AddCommand(events)
+	cmd.AddCommand(events, a.sampleRunsCommand())
 	return cmd
 }
 

@@ -36,6 +36,16 @@ type Config struct {
 	Store     StoreConfig  `yaml:"store"`
 	Commit    CommitConfig `yaml:"commit,omitempty"`
 	Keys      *KeysConfig  `yaml:"keys,omitempty"` // nil: records are not encrypted
+	// Sources are the databases workflow runs are exported from, by name.
+	Sources map[string]SourceConfig `yaml:"sources,omitempty"`
+}
+
+// SourceConfig names a database: PostgreSQL or a SQLite file.
+type SourceConfig struct {
+	Postgres     string `yaml:"postgres,omitempty"`      // a connection without its password
+	PasswordEnv  string `yaml:"password_env,omitempty"`  // the variable that holds it
+	PasswordFile string `yaml:"password_file,omitempty"` // or the file
+	SQLite       string `yaml:"sqlite,omitempty"`        // relative to the data directory
 }
 
 // StoreConfig says where the log lies. Credentials never stand here.
@@ -110,6 +120,10 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 # commit.publish   how often the tree is signed and published, e.g. 1s
 # keys.root        where the root key is that wraps all others: file, awskms or vault;
 #                  without keys records are not encrypted
+# sources.NAME     a database with workflow runs, for export --source NAME:
+#   postgres: host=db.example dbname=flows user=indelible_export
+#   password_env: FLOWS_PASSWORD      or password_file, or ~/.pgpass
+#   sqlite: runs.db                   instead of postgres; relative to this directory
 `
 
 func (c *Config) marshal() ([]byte, error) {

@@ -56,6 +56,7 @@ var rooms = map[string]room{
 	"internal/runs/sample":          {[]string{"internal/runs"}, nil},
 	"internal/runs/postgres":        {[]string{"internal/runs"}, []string{"github.com/jackc/pgx/v5"}},
 	"internal/runs/postgres/pgtest": {},
+	"internal/runs/sqlite":          {[]string{"internal/runs"}, []string{"modernc.org/sqlite"}},
 
 	"internal/dataset":        {[]string{".", "internal/runs"}, nil},
 	"internal/dataset/folder": {[]string{"internal/dataset", "internal/disk"}, nil},
@@ -81,7 +82,7 @@ var rooms = map[string]room{
 	"cmd/indelible": {
 		[]string{
 			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger", "internal/mask",
-			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
+			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/runs/sample", "internal/runs/sqlite", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 			"internal/seal",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},

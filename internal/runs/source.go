@@ -137,3 +137,42 @@ type Column struct {
 	Nullable bool
 	Extra    bool // not one of Columns
 }
+
+// What holds for what is read, in words for people: Info.Guarantee.
+const (
+	ExactGuarantee = "every revision committed and still current at a run's snapshot appears in exactly one successful run of this chain; an id may appear again with a higher _revision; deletions are not shown"
+	BestEffort     = "best effort: later corrections and commits older than the window are not seen"
+	OneSnapshot    = "every row of one consistent snapshot"
+)
+
+// Check refuses questions that make no sense, and fills in what was not said.
+func (q *Query) Check() error {
+	switch {
+	case len(q.Tenants) == 0 && !q.AllTenants:
+		return Failf(Usage, "name one with --tenant, or say --all-tenants", "no tenant is named")
+	case len(q.Tenants) > 0 && q.AllTenants:
+		return Failf(Usage, "choose one", "--tenant and --all-tenants exclude each other")
+	case q.Limit.Valid && q.Limit.N < 0:
+		return Failf(Usage, "give the number of rows to read", "--limit %d", q.Limit.N)
+	case q.Range != nil && (q.Limit.Valid || q.Since.Valid || q.Until.Valid):
+		return Failf(Usage, "a chain reads what is new, all of it", "--limit, --since and --until do not go with a chain")
+	}
+	for _, t := range q.Tenants {
+		if t == "" || t == "*" {
+			return Failf(Usage, "name a tenant, or say --all-tenants", "no tenant is called %q", t)
+		}
+	}
+	if q.MaxRow <= 0 {
+		q.MaxRow = DefaultMaxRow
+	}
+	if q.MaxAge <= 0 {
+		q.MaxAge = DefaultMaxAge
+	}
+	if q.Jobs <= 0 {
+		q.Jobs = 1
+	}
+	if len(q.Terminal) == 0 {
+		q.Terminal = DefaultTerminal
+	}
+	return nil
+}

@@ -42,7 +42,7 @@ type place struct {
 
 // The first statement takes the snapshot; the others of the transaction see it.
 const findPlace = `
-SELECT pg_export_snapshot(), pg_current_snapshot(), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+SELECT pg_export_snapshot(), pg_current_snapshot(), (extract(epoch FROM statement_timestamp()) * 1000000)::bigint,
        pg_is_in_recovery(), current_setting('server_encoding'), current_setting('server_version'),
        (SELECT oid FROM pg_database WHERE datname = current_database()),
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END`
@@ -239,9 +239,9 @@ func overlap(r *runs.Range) int64 {
 
 func (l *link) guarantee(t *table) string {
 	if t.stamped {
-		return "every revision committed and still current at a run's snapshot appears in exactly one successful run of this chain; an id may appear again with a higher _revision; deletions are not shown"
+		return runs.ExactGuarantee
 	}
-	return "best effort: later corrections and commits older than the window are not seen"
+	return runs.BestEffort
 }
 
 func parseLSN(s string) (uint64, error) {

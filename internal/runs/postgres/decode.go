@@ -3,7 +3,6 @@ package postgres
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -140,10 +139,11 @@ func (d *decoder) value(c *cell, v []byte) (problem string) {
 	case asJSON:
 		*c.bytes = runs.Compact(v)
 	case asJSONText:
-		if !json.Valid(v) || d.checkText && !utf8.Valid(v) {
+		b, ok := runs.CompactValid(v)
+		if !ok {
 			return "is not JSON"
 		}
-		*c.bytes = runs.Compact(v)
+		*c.bytes = b
 	case asUUID:
 		if len(v) != 16 {
 			return "is not a UUID as the database sends it"

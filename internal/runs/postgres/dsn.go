@@ -101,3 +101,18 @@ func isLocal(host string) bool {
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
 }
+
+var passwordKey = regexp.MustCompile(`(?i)(^|\s)password\s*=`)
+
+// HasPassword says whether a password stands in a DSN itself.
+func HasPassword(dsn string) bool {
+	if !isURL(dsn) {
+		return passwordKey.MatchString(dsn)
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return true // it cannot be told, and is refused elsewhere
+	}
+	_, has := u.User.Password()
+	return has || u.Query().Has("password")
+}

@@ -22,24 +22,8 @@ const (
 	policyTenantAll = "indelible_tenant_or_all"
 )
 
-// Migration is what to change in a database.
-type Migration struct {
-	NoIndex bool // leave out the index on the revision column
-	NoRLS   bool // leave out roles and policies
-	Restamp bool // stamp every row anew, after a restore
-	Revert  bool // take everything out again
-}
-
-// Step is one change.
-type Step struct {
-	What string // what it is for, and what it costs
-	SQL  string
-	// Alone is set for what cannot be part of a transaction.
-	Alone bool
-}
-
 // Plan says what a migration has to do: nothing if all is there.
-func (s *Source) Plan(ctx context.Context, m Migration) ([]Step, error) {
+func (s *Source) Plan(ctx context.Context, m runs.Migration) ([]runs.Step, error) {
 	c, err := connect(ctx, s.config, 0)
 	if err != nil {
 		return nil, err
@@ -51,7 +35,7 @@ func (s *Source) Plan(ctx context.Context, m Migration) ([]Step, error) {
 
 // Apply carries out a migration and says what it did, step by step. What fits
 // into one transaction is one: either all of it happens or nothing.
-func (s *Source) Apply(ctx context.Context, m Migration, done func(Step)) error {
+func (s *Source) Apply(ctx context.Context, m runs.Migration, done func(runs.Step)) error {
 	c, err := connect(ctx, s.config, 0)
 	if err != nil {
 		return err
@@ -64,7 +48,7 @@ func (s *Source) Apply(ctx context.Context, m Migration, done func(Step)) error 
 // after it waits as well.
 const lockTimeout = "SET lock_timeout = '3s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8'"
 
-func apply(ctx context.Context, c *conn, m Migration, done func(Step)) error {
+func apply(ctx context.Context, c *conn, m runs.Migration, done func(runs.Step)) error {
 	steps, err := planMigration(ctx, c, m)
 	if err != nil {
 		return err
@@ -72,7 +56,7 @@ func apply(ctx context.Context, c *conn, m Migration, done func(Step)) error {
 	if err := c.exec(ctx, lockTimeout); err != nil {
 		return err
 	}
-	var together []Step
+	var together []runs.Step
 	flush := func() error {
 		if len(together) == 0 {
 			return nil
@@ -107,7 +91,7 @@ func apply(ctx context.Context, c *conn, m Migration, done func(Step)) error {
 	return flush()
 }
 
-func planMigration(ctx context.Context, c *conn, m Migration) ([]Step, error) {
+func planMigration(ctx context.Context, c *conn, m runs.Migration) ([]runs.Step, error) {
 	if _, err := c.version(ctx); err != nil {
 		return nil, err
 	}
@@ -137,8 +121,8 @@ func planMigration(ctx context.Context, c *conn, m Migration) ([]Step, error) {
 	if m.Revert {
 		return revert(t, have), nil
 	}
-	var steps []Step
-	steps = append(steps, revisionSteps(t, have, m)...)
+	var steps []runs.Step
+	steps = append(steps, revisionSteps(t, have)...)
 	if !m.NoRLS {
 		steps = append(steps, isolationSteps(t, have)...)
 	}
@@ -146,7 +130,7 @@ func planMigration(ctx context.Context, c *conn, m Migration) ([]Step, error) {
 		steps = append(steps, indexSteps(t, have)...)
 	}
 	if m.Restamp {
-		steps = append(steps, Step{
+		steps = append(steps, runs.Step{
 			What: fmt.Sprintf("stamp every row anew: writes each of about %s rows once, in one transaction", about(t.rows)),
 			SQL:  "UPDATE " + t.name + " SET " + revisionColumn + " = " + revisionColumn,
 		})
@@ -230,27 +214,27 @@ WHERE i.indrelid = $1::regclass AND i.indpred IS NULL AND a.attname = $2 ORDER B
 }
 
 // revisionSteps add the column and the trigger that stamps it.
-func revisionSteps(t *table, have *inventory, _ Migration) []Step {
-	var steps []Step
+func revisionSteps(t *table, have *inventory) []runs.Step {
+	var steps []runs.Step
 	function := ident(t.schema) + "." + functionName
 	if !t.hasColumn {
 		// A constant default is kept in the catalog: no row is written. Rows there
 		// are become revision 3, the first any transaction can have.
-		steps = append(steps, Step{
+		steps = append(steps, runs.Step{
 			What: "a revision for each row: the transaction that wrote it. Quick, no row is rewritten; the table is locked for a moment",
 			SQL: "ALTER TABLE " + t.name + " ADD COLUMN " + revisionColumn + " xid8 NOT NULL DEFAULT '3';\n" +
 				"ALTER TABLE " + t.name + " ALTER COLUMN " + revisionColumn + " DROP DEFAULT",
 		})
 	}
 	if !have.function {
-		steps = append(steps, Step{
+		steps = append(steps, runs.Step{
 			What: "what stamps a row",
 			SQL: "CREATE FUNCTION " + function + "() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n" +
 				"  NEW." + revisionColumn + " := pg_catalog.pg_current_xact_id();\n  RETURN NEW;\nEND $$",
 		})
 	}
 	if !have.trigger {
-		steps = append(steps, Step{
+		steps = append(steps, runs.Step{
 			What: "stamp every row that is written: a few microseconds for each",
 			SQL:  "CREATE TRIGGER " + triggerName + " BEFORE INSERT OR UPDATE ON " + t.name + " FOR EACH ROW EXECUTE FUNCTION " + function + "()",
 		})
@@ -264,24 +248,24 @@ func revisionSteps(t *table, have *inventory, _ Migration) []Step {
 		for _, part := range parts {
 			sql = append(sql, "ALTER TABLE "+part+" ENABLE ALWAYS TRIGGER "+triggerName)
 		}
-		steps = append(steps, Step{What: "stamp rows that replication writes, too", SQL: strings.Join(sql, ";\n")})
+		steps = append(steps, runs.Step{What: "stamp rows that replication writes, too", SQL: strings.Join(sql, ";\n")})
 	}
 	return steps
 }
 
 // isolationSteps keep tenants apart for the exporters, and change nothing for
 // everybody else.
-func isolationSteps(t *table, have *inventory) []Step {
-	var steps []Step
+func isolationSteps(t *table, have *inventory) []runs.Step {
+	var steps []runs.Step
 	for _, role := range []string{exportRole, exportAllRole} {
 		if !have.roles[role] {
-			steps = append(steps, Step{
+			steps = append(steps, runs.Step{
 				What: "a role to export with; it has no password until you give it one: \\password " + role,
 				SQL:  "CREATE ROLE " + role + " LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOBYPASSRLS",
 			})
 		}
 		if !have.grants[role] {
-			steps = append(steps, Step{
+			steps = append(steps, runs.Step{
 				What: "let it read this table and nothing else",
 				SQL:  "GRANT USAGE ON SCHEMA " + ident(t.schema) + " TO " + role + ";\nGRANT SELECT ON " + t.name + " TO " + role,
 			})
@@ -289,7 +273,7 @@ func isolationSteps(t *table, have *inventory) []Step {
 	}
 	policy := func(name, what, rest string) {
 		if !have.policies[name] {
-			steps = append(steps, Step{What: what, SQL: "CREATE POLICY " + name + " ON " + t.name + " " + rest})
+			steps = append(steps, runs.Step{What: what, SQL: "CREATE POLICY " + name + " ON " + t.name + " " + rest})
 		}
 	}
 	// Whoever has policies of their own keeps them as they are: opening the table
@@ -307,24 +291,24 @@ func isolationSteps(t *table, have *inventory) []Step {
 	policy(policyTenantAll, "the exporter of everything sees one tenant, or all when it says so", "AS RESTRICTIVE FOR SELECT TO "+exportAllRole+
 		" USING (current_setting('"+tenantSetting+"', true) = '*' OR "+equal+")")
 	if !t.secured {
-		steps = append(steps, Step{What: "put the policies in force", SQL: "ALTER TABLE " + t.name + " ENABLE ROW LEVEL SECURITY"})
+		steps = append(steps, runs.Step{What: "put the policies in force", SQL: "ALTER TABLE " + t.name + " ENABLE ROW LEVEL SECURITY"})
 	}
 	return steps
 }
 
 // indexSteps make the index a link of a chain finds its rows with.
-func indexSteps(t *table, have *inventory) []Step {
-	var steps []Step
+func indexSteps(t *table, have *inventory) []runs.Step {
+	var steps []runs.Step
 	for _, leaf := range have.leafTables {
 		name, ours := have.indexes[leaf[0]], true
 		if broken, is := strings.CutPrefix(name, "!"); is {
 			schema, _, _ := strings.Cut(leaf[0], ".")
-			steps = append(steps, Step{What: "an index that was never finished goes", SQL: "DROP INDEX CONCURRENTLY IF EXISTS " + schema + "." + ident(broken), Alone: true})
+			steps = append(steps, runs.Step{What: "an index that was never finished goes", SQL: "DROP INDEX CONCURRENTLY IF EXISTS " + schema + "." + ident(broken), Alone: true})
 			name = ""
 		}
 		ours = name == ""
 		if ours {
-			steps = append(steps, Step{
+			steps = append(steps, runs.Step{
 				What: fmt.Sprintf("find new rows quickly: built while others read and write, %s of disk; updates of a row touch its indexes from now on (measured: 2.5 times the time, a third more WAL). --no-index goes without and reads the whole table each time",
 					indexSize(t.rows)),
 				SQL:   "CREATE INDEX CONCURRENTLY " + leaf[1] + " ON " + leaf[0] + " (" + revisionColumn + ")",
@@ -336,11 +320,11 @@ func indexSteps(t *table, have *inventory) []Step {
 }
 
 // revert takes out what a migration made, and nothing else.
-func revert(t *table, have *inventory) []Step {
-	var steps []Step
+func revert(t *table, have *inventory) []runs.Step {
+	var steps []runs.Step
 	add := func(cond bool, what, sql string) {
 		if cond {
-			steps = append(steps, Step{What: what, SQL: sql})
+			steps = append(steps, runs.Step{What: what, SQL: sql})
 		}
 	}
 	for _, name := range []string{policyTenant, policyTenantAll, policyReader} {
@@ -356,7 +340,7 @@ func revert(t *table, have *inventory) []Step {
 	add(have.function, "the function goes", "DROP FUNCTION "+ident(t.schema)+"."+functionName+"()")
 	for _, role := range []string{exportRole, exportAllRole} {
 		if have.roles[role] {
-			steps = append(steps, Step{
+			steps = append(steps, runs.Step{
 				What: "the role loses its rights here, and goes if no other database uses it",
 				SQL: "REVOKE ALL ON " + t.name + " FROM " + role + ";\nREVOKE ALL ON SCHEMA " + ident(t.schema) + " FROM " + role + ";\n" +
 					"DO $$ BEGIN DROP ROLE " + role + "; EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege OR object_in_use THEN NULL; END $$",

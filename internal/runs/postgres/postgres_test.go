@@ -51,9 +51,9 @@ func (d *database) fill(seed uint64, n int) {
 	}
 }
 
-func (d *database) migrate(m Migration) {
+func (d *database) migrate(m runs.Migration) {
 	d.t.Helper()
-	if err := d.source("").Apply(d.t.Context(), m, func(Step) {}); err != nil {
+	if err := d.source("").Apply(d.t.Context(), m, func(runs.Step) {}); err != nil {
 		d.t.Fatal(err)
 	}
 }

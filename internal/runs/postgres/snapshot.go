@@ -95,7 +95,7 @@ func (s *snapshot) prepare(ctx context.Context, c *conn) error {
 			return err
 		}
 	} else {
-		s.info.Guarantee = "every row of one consistent snapshot"
+		s.info.Guarantee = runs.OneSnapshot
 	}
 	s.cut(before)
 	// A question that cannot be asked is an error now, not after the first row.

@@ -42,7 +42,7 @@ func verifiesServer(c *pgconn.Config) bool {
 
 // Open takes a snapshot.
 func (s *Source) Open(ctx context.Context, q runs.Query) (runs.Snapshot, error) {
-	if err := check(&q); err != nil {
+	if err := q.Check(); err != nil {
 		return nil, err
 	}
 	c, err := connect(ctx, s.config, q.MaxRow)
@@ -55,36 +55,4 @@ func (s *Source) Open(ctx context.Context, q runs.Query) (runs.Snapshot, error) 
 		return nil, explain(ctx, "read from PostgreSQL", err)
 	}
 	return snap, nil
-}
-
-// check refuses questions that make no sense, and fills in what was not said.
-func check(q *runs.Query) error {
-	switch {
-	case len(q.Tenants) == 0 && !q.AllTenants:
-		return runs.Failf(runs.Usage, "name one with --tenant, or say --all-tenants", "no tenant is named")
-	case len(q.Tenants) > 0 && q.AllTenants:
-		return runs.Failf(runs.Usage, "choose one", "--tenant and --all-tenants exclude each other")
-	case q.Limit.Valid && q.Limit.N < 0:
-		return runs.Failf(runs.Usage, "give the number of rows to read", "--limit %d", q.Limit.N)
-	case q.Range != nil && (q.Limit.Valid || q.Since.Valid || q.Until.Valid):
-		return runs.Failf(runs.Usage, "a chain reads what is new, all of it", "--limit, --since and --until do not go with a chain")
-	}
-	for _, t := range q.Tenants {
-		if t == "" || t == "*" {
-			return runs.Failf(runs.Usage, "name a tenant, or say --all-tenants", "no tenant is called %q", t)
-		}
-	}
-	if q.MaxRow <= 0 {
-		q.MaxRow = runs.DefaultMaxRow
-	}
-	if q.MaxAge <= 0 {
-		q.MaxAge = runs.DefaultMaxAge
-	}
-	if q.Jobs <= 0 {
-		q.Jobs = 1
-	}
-	if len(q.Terminal) == 0 {
-		q.Terminal = runs.DefaultTerminal
-	}
-	return nil
 }
