@@ -36,6 +36,7 @@ type batch struct {
 	count  uint32
 	done   chan struct{}
 	sealed *Sealed
+	prev   indelible.Hash // running hash before it
 	err    error
 }
 
@@ -51,12 +52,8 @@ func newBatch() *batch {
 
 func (b *batch) body() []byte { return b.buf[groupHeaderSize:] }
 
-// recycle gives the buffer back.
-func (b *batch) recycle() {
-	buf := b.buf
-	b.buf = nil
-	buffers.Put(&buf)
-}
+// recycle gives a buffer back.
+func recycle(buf []byte) { buffers.Put(&buf) }
 
 // span is a part of one caller's records that went into one batch.
 type span struct {

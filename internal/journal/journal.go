@@ -95,6 +95,7 @@ type Journal struct {
 	nspares  uint64        // number of the newest spare
 	promised int64         // bytes of admitted records that are not in stored
 	flight   flight        // bounds the bytes in memory
+	recent   recent        // for ReadGroup
 	grown    chan struct{} // closed when a group has become durable; nil when nobody waits
 	synced   time.Duration
 	done     chan struct{} // closed when the writer has ended

@@ -22,8 +22,18 @@ type Group struct {
 	Hash        indelible.Hash // running hash after it: commits to everything before
 	Root        indelible.Hash // over the records
 	Signature   indelible.Signature
-	Records     []Record // their slices share one buffer, which is the caller's
+	Records     []Record // their slices share one buffer, which is the caller's until Recycle
 	Gap         bool
+	buf         []byte
+}
+
+// Recycle gives the buffer of the records back: nobody may use their slices any
+// more. It need not be called.
+func (g *Group) Recycle() {
+	if g.buf != nil {
+		recycle(g.buf)
+	}
+	g.Records, g.buf = nil, nil
 }
 
 // reader holds the file that was read last, and where. The journal's readMu guards it.
@@ -100,6 +110,14 @@ func (j *Journal) readGroup(id indelible.ID, offset uint64) (Group, error) {
 			return Group{}, &DamageError{id, d}
 		}
 	}
+	j.mu.Lock()
+	kept, ok := j.recent.take(id, offset)
+	j.mu.Unlock()
+	if ok {
+		g, err := kept.group()
+		j.reader.end, j.reader.next = g.End, g.Hash
+		return g, err
+	}
 	g, next, err := j.readIntact(f, id, offset, info.Length)
 	var bad badBytes
 	if errors.As(err, &bad) {
@@ -113,7 +131,7 @@ func (j *Journal) readGroup(id indelible.ID, offset uint64) (Group, error) {
 }
 
 func (j *Journal) readIntact(f disk.File, id indelible.ID, offset, length uint64) (g Group, next indelible.Hash, err error) {
-	var buf []byte
+	buf := *buffers.Get().(*[]byte)
 	u, err := readUnit(f, id, offset, length, &buf)
 	if err != nil {
 		return g, next, err
@@ -123,7 +141,7 @@ func (j *Journal) readIntact(f disk.File, id indelible.ID, offset, length uint64
 	}
 	g = Group{
 		Journal: id, Offset: offset, End: u.end, Time: u.header.time, PrevHash: u.prev, Hash: u.hash,
-		Root: u.header.root, Signature: u.header.signature, Records: u.records, Gap: u.gap,
+		Root: u.header.root, Signature: u.header.signature, Records: u.records, Gap: u.gap, buf: buf,
 	}
 	return g, u.next, nil
 }

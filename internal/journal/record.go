@@ -63,20 +63,29 @@ func decodeRecord(r *Record, b []byte) ([]byte, error) {
 	return b[n:], nil
 }
 
-// decodeBody reads the records of a group, and the tree over them.
-func decodeBody(body []byte, count uint32) ([]Record, *tree, error) {
-	records := make([]Record, count)
-	t := newTree(int(count))
-	var err error
+// decodeRecords reads the records of a group.
+func decodeRecords(body []byte, count uint32) (records []Record, err error) {
+	records = make([]Record, count)
 	for i := range records {
-		r := &records[i]
-		if body, err = decodeRecord(r, body); err != nil {
-			return nil, nil, err
+		if body, err = decodeRecord(&records[i], body); err != nil {
+			return nil, err
 		}
-		t.leaf(i, indelible.RecordHash(r.EventRef, r.PayloadHash, uint32(i)))
 	}
 	if len(body) != 0 {
-		return nil, nil, badBytes(fmt.Sprintf("%d bytes left over after the last record", len(body)))
+		return nil, badBytes(fmt.Sprintf("%d bytes left over after the last record", len(body)))
+	}
+	return records, nil
+}
+
+// decodeBody reads the records of a group, and the tree over them.
+func decodeBody(body []byte, count uint32) ([]Record, *tree, error) {
+	records, err := decodeRecords(body, count)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := newTree(int(count))
+	for i := range records {
+		t.leaf(i, indelible.RecordHash(records[i].EventRef, records[i].PayloadHash, uint32(i)))
 	}
 	t.build()
 	return records, t, nil

@@ -32,9 +32,13 @@ func (j *Journal) write() {
 		if b.err != nil {
 			j.fail(b.err)
 		}
+		kept := b.err == nil && j.recent.keep(recentGroup{b.sealed, b.prev, b.buf})
 		j.notify()
 		j.mu.Unlock()
-		b.recycle()
+		if !kept {
+			recycle(b.buf)
+		}
+		b.buf = nil
 		close(b.done)
 		if b.err != nil {
 			return
@@ -126,7 +130,7 @@ func (j *Journal) store(live *file, b *batch) (*file, error) {
 		return nil, broken("sync", live.name, err)
 	}
 	j.synced = time.Since(began)
-	b.sealed = sealed
+	b.sealed, b.prev = sealed, live.hash
 	live.hash = hash
 	j.mu.Lock()
 	live.Length = sealed.End

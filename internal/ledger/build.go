@@ -56,5 +56,5 @@ func (t *txn) seal(w *Writer, epoch uint64, journal indelible.ID, mark journalMa
 		Journal: journal, JournalPosition: mark.position, JournalHash: mark.hash,
 	}
 	rand.Read(seg.Nonce[:])
-	return seg, seg.Seal(w.Key)
+	return seg, seg.sealInto(t.room, w.Key)
 }

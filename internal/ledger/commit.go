@@ -165,10 +165,14 @@ var errSlotTaken = errors.New("slot holds a foreign object")
 // transaction that holds what was committed.
 func (l *Ledger) put(ctx context.Context, b *batch, seg *Segment, data []byte) (*txn, error) {
 	name := segmentName(seg.Seq)
-	begun := time.Now()
+	begun, tries := time.Now(), 0
 	err := l.retry(ctx, func() error {
+		tries++
 		return l.cfg.Store.Create(ctx, name, data, l.lockUntil(l.cfg.Retention))
 	})
+	if err == nil && tries == 1 {
+		l.room = data // after a failure who knows whether a driver still reads it
+	}
 	l.cfg.Log.Debug("segment", "seq", seg.Seq, "leaves", seg.Count(), "bytes", len(data), "took", time.Since(begun), "err", err)
 	if err == nil {
 		return b.txn, nil
@@ -257,6 +261,9 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 	if len(b.controls) > 0 {
 		l.forgetErased()
 	}
+	for i := range b.groups {
+		b.groups[i].Recycle() // the segment has copies
+	}
 	l.setStatus(func(s *Status) {
 		s.Size, s.LastSegment = size, l.state.lastSeq
 		s.Pending = l.pendingBytes()
@@ -298,6 +305,7 @@ type batch struct {
 func (l *Ledger) build(ctx context.Context, groups []journal.Group) (*batch, error) {
 	s := l.state
 	b := &batch{txn: s.begin(s.seq, l.commitTime()), groups: groups}
+	b.txn.room, l.room = l.room, nil
 	if err := l.addControls(b); err != nil {
 		return nil, err
 	}

@@ -68,6 +68,7 @@ type Ledger struct {
 	confirmedSkew time.Duration // what the store's clock may be off
 
 	ahead       *ahead                   // the next batch, being read
+	room        []byte                   // of the last segment, for the next
 	descriptors map[indelible.Ref][]byte // of tenants, known to carry the right salt
 	clockSeen   time.Time
 

@@ -45,13 +45,6 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func appendRunEntry(b []byte, ref indelible.Ref, index uint64) []byte {
-	b = append(b, ref[:]...)
-	return binary.BigEndian.AppendUint64(b, index)
-}
-
-func compareRefs(a, b *indelible.Ref) int { return bytes.Compare(a[:], b[:]) }
-
 // filterBytes is the size of a filter of 12 bits a reference, in 64-byte blocks.
 func filterBytes(count int) int { return (count*12/512 + 1) * 64 }
 

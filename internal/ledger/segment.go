@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"indelible"
 )
@@ -60,12 +61,15 @@ func (s *Segment) Leaf(i int) []byte {
 }
 
 // Seal encodes and signs the segment and sets Hash and Signature.
-func (s *Segment) Seal(writer ed25519.PrivateKey) []byte {
+func (s *Segment) Seal(writer ed25519.PrivateKey) []byte { return s.sealInto(nil, writer) }
+
+// sealInto is Seal in the room of bytes that nobody needs any more.
+func (s *Segment) sealInto(room []byte, writer ed25519.PrivateKey) []byte {
 	size := s.headerSize() + len(s.Leaves) + segmentFooter
 	for _, p := range s.Payloads {
 		size += len(p)
 	}
-	b := make([]byte, 0, size)
+	b := slices.Grow(room[:0], size)
 	b = indelible.AppendPrefix(b, segmentMagic)
 	b = append(b, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, uint32(s.headerSize()))

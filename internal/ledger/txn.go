@@ -25,6 +25,7 @@ type txn struct {
 	hashes    []byte      // of the leaves, one behind the other
 	roots     []tlog.Hash // of the whole tiles among them, as far as they are known
 	payloads  [][]byte
+	room      []byte                    // for the encoded segment
 	rows      map[uint64]*indelible.Row // changed
 	byRef     map[indelible.Ref]uint64
 	tenants   []keptLeaf

@@ -1,11 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -230,10 +231,22 @@ func (w *window) merge() error {
 
 // sortedEntries encodes a map as the body of a run.
 func sortedEntries(m map[indelible.Ref]uint64) []byte {
-	refs := slices.SortedFunc(maps.Keys(m), func(a, b indelible.Ref) int { return compareRefs(&a, &b) })
-	b := make([]byte, 0, len(refs)*runEntry)
-	for _, ref := range refs {
-		b = appendRunEntry(b, ref, m[ref])
+	type entry struct{ high, low, index uint64 }
+	entries := make([]entry, 0, len(m))
+	for ref, index := range m {
+		entries = append(entries, entry{binary.BigEndian.Uint64(ref[:8]), binary.BigEndian.Uint64(ref[8:]), index})
+	}
+	slices.SortFunc(entries, func(a, b entry) int {
+		if a.high != b.high {
+			return cmp.Compare(a.high, b.high)
+		}
+		return cmp.Compare(a.low, b.low)
+	})
+	b := make([]byte, 0, len(entries)*runEntry)
+	for _, e := range entries {
+		b = binary.BigEndian.AppendUint64(b, e.high)
+		b = binary.BigEndian.AppendUint64(b, e.low)
+		b = binary.BigEndian.AppendUint64(b, e.index)
 	}
 	return b
 }
