@@ -119,15 +119,18 @@ func CutSubjectKeys(part []byte, n int) (content []byte, ids []ID, err error) {
 
 // EventOfParts puts an event together from the contents of all its parts.
 func EventOfParts(parts ...[]byte) (*Event, error) {
-	members, err := membersOfParts(parts)
-	if err != nil {
-		return nil, err
+	size := len("{}")
+	for _, part := range parts {
+		size += len(part)
 	}
-	text, err := json.Marshal(members)
-	if err != nil {
-		return nil, err
+	text := append(make([]byte, 0, size), '{')
+	for i, part := range parts {
+		var err error
+		if text, err = appendMembers(text, i, part); err != nil {
+			return nil, err
+		}
 	}
-	e, err := ParseStoredEvent(text)
+	e, err := ParseStoredEvent(append(text, '}')) // refuses members that stand there twice
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +138,43 @@ func EventOfParts(parts ...[]byte) (*Event, error) {
 		return nil, errors.New("event without id")
 	}
 	return e, nil
+}
+
+// appendMembers appends the members that part i holds to the text of an object,
+// under their names in the event.
+func appendMembers(text []byte, i int, part []byte) ([]byte, error) {
+	if err := checkPart(i, part); err != nil {
+		return nil, err
+	}
+	for at := 1; at < len(part)-1; at++ {
+		end := skipString(part, at)
+		pointer := part[at+1 : end-1]
+		at = skipCanonical(part, end+len(":"))
+		if i == 0 && string(pointer) == keysName {
+			continue
+		}
+		if len(pointer) < 2 || pointer[0] != '/' {
+			return nil, fmt.Errorf("part %d: reserved name %q", i, pointer)
+		}
+		if len(text) > len("{") {
+			text = append(text, ',')
+		}
+		text = append(append(append(text, '"'), pointer[1:]...), part[end-1:at]...)
+	}
+	return text, nil
+}
+
+// checkPart makes sure that a part is a canonical object: one that is not was
+// not written by us, and could hold the same member twice.
+func checkPart(i int, part []byte) error {
+	canonical, err := AppendCanonicalJSON(make([]byte, 0, len(part)), part)
+	if err != nil {
+		return fmt.Errorf("part %d: %w", i, err)
+	}
+	if !bytes.Equal(canonical, part) || part[0] != '{' {
+		return fmt.Errorf("part %d: not a canonical JSON object", i)
+	}
+	return nil
 }
 
 // SkeletonOfParts returns the members that the given parts hold, for showing
@@ -146,14 +186,8 @@ func SkeletonOfParts(parts ...[]byte) (map[string]json.RawMessage, error) {
 func membersOfParts(parts [][]byte) (map[string]json.RawMessage, error) {
 	members := make(map[string]json.RawMessage, 12)
 	for i, part := range parts {
-		// A part that is not canonical was not written by us, and could hold
-		// the same member twice.
-		canonical, err := AppendCanonicalJSON(nil, part)
-		if err != nil {
-			return nil, fmt.Errorf("part %d: %w", i, err)
-		}
-		if !bytes.Equal(canonical, part) {
-			return nil, fmt.Errorf("part %d: not canonical JSON", i)
+		if err := checkPart(i, part); err != nil {
+			return nil, err
 		}
 		var held map[string]json.RawMessage
 		if err := json.Unmarshal(part, &held); err != nil {

@@ -25,6 +25,7 @@ var benches = []bench{
 	{"fsck", "full verification against Tessera's fsck", benchFsck},
 	{"puts", "S3 writes for a commit and a publish", benchPuts},
 	{"open", "opening a large ledger, proving one leaf", benchOpen},
+	{"search", "the search index follows a large ledger; usual queries in it", benchSearch},
 	{"tenants", "10,000 tenants against one", benchTenants},
 }
 

@@ -19,6 +19,7 @@ import (
 // which only makes looking up faster.
 type reading struct {
 	*ledger.Reader
+	name   string // of the log, as no other has it
 	vkey   string
 	idKey  *[32]byte
 	sealer recorder.Sealer
@@ -51,7 +52,7 @@ func (a *app) openForReading(ctx context.Context) (*reading, error) {
 		return nil, err
 	}
 	a.atEnd = append(a.atEnd, end)
-	return &reading{r, vkey, idKey, sealer}, nil
+	return &reading{r, d.Config.Origin + " " + d.Config.LogID.String(), vkey, idKey, sealer}, nil
 }
 
 // locate finds the leaf that INDEX|EVENT_ID means.

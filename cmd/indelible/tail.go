@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +56,7 @@ func (a *app) tail(ctx context.Context, opt tailOptions) error {
 	if err != nil {
 		return err
 	}
-	t := &tailing{app: a, reading: r, opt: opt}
+	t := &tailing{app: a, reading: r, opt: opt, table: eventTable{w: a.stdout}}
 	if err := t.learnTenants(ctx); err != nil {
 		return err
 	}
@@ -94,10 +91,10 @@ func (a *app) tail(ctx context.Context, opt tailOptions) error {
 type tailing struct {
 	app *app
 	*reading
-	opt    tailOptions
-	shown  []bool // whether events of tenant number − 1 are shown
-	widths [6]int
-	from   uint64 // where following goes on
+	opt   tailOptions
+	shown []bool // whether events of tenant number − 1 are shown
+	table eventTable
+	from  uint64 // where following goes on
 }
 
 // learnTenants notes whose events are shown, as of the checkpoint.
@@ -140,19 +137,14 @@ func (t *tailing) next(ctx context.Context) error {
 	return nil
 }
 
-// alignAhead is how many lines are looked at together to align their columns.
-const alignAhead = 256
-
 func (t *tailing) print(entries iter.Seq2[*ledger.Entry, error]) error {
-	var rows [][6]string
-	var indexes []string
 	for found, err := range entries {
 		if err != nil {
-			return errors.Join(t.flush(rows, indexes), err)
+			return errors.Join(t.table.flush(), err)
 		}
 		e, event, err := newEntry(found, t.Checkpoint().Size, t.sealer)
 		if err != nil {
-			return errors.Join(t.flush(rows, indexes), err)
+			return errors.Join(t.table.flush(), err)
 		}
 		if t.from <= found.Index {
 			t.from = found.Index + 1
@@ -167,44 +159,9 @@ func (t *tailing) print(entries iter.Seq2[*ledger.Entry, error]) error {
 			}
 			continue
 		}
-		rows, indexes = append(rows, columns(event)), append(indexes, strconv.FormatUint(found.Index, 10))
-		if len(rows) == alignAhead {
-			if err := t.flush(rows, indexes); err != nil {
-				return err
-			}
-			rows, indexes = rows[:0], indexes[:0]
+		if err := t.table.add(event, found.Index); err != nil {
+			return err
 		}
 	}
-	return t.flush(rows, indexes)
-}
-
-func columns(e *indelible.Event) [6]string {
-	resource := e.ResourceType
-	if e.ResourceID != "" {
-		resource += "/" + e.ResourceID
-	}
-	return [6]string{
-		e.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z07:00"), field(e.TenantID), field(e.UserID),
-		field(e.Action), field(resource), field(e.Outcome),
-	}
-}
-
-// flush writes lines in columns, which only ever grow.
-func (t *tailing) flush(rows [][6]string, indexes []string) error {
-	for _, row := range rows {
-		for i, s := range row {
-			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(s))
-		}
-	}
-	var b bytes.Buffer
-	for i, row := range rows {
-		for k, s := range row {
-			b.WriteString(s)
-			b.WriteString(strings.Repeat(" ", t.widths[k]-utf8.RuneCountInString(s)+2))
-		}
-		b.WriteString(indexes[i])
-		b.WriteByte('\n')
-	}
-	_, err := b.WriteTo(t.app.stdout)
-	return err
+	return t.table.flush()
 }

@@ -50,6 +50,10 @@ var rooms = map[string]room{
 	"internal/seal/sealtest": {[]string{"internal/seal"}, nil},
 
 	"internal/recorder":             {[]string{".", "internal/journal", "internal/ledger", "internal/seal"}, []string{"github.com/google/uuid"}},
+	"internal/search":               {[]string{"."}, nil},
+	"internal/search/sqlite":        {[]string{"internal/search"}, []string{"modernc.org/sqlite"}},
+	"internal/search/searchtest":    {[]string{".", "internal/search"}, nil},
+	"internal/history":              {[]string{".", "internal/ledger", "internal/recorder", "internal/seal", "internal/search"}, nil},
 	"internal/importer":             {[]string{"."}, []string{"github.com/google/uuid"}},
 	"internal/sample":               {[]string{"."}, nil},
 	"internal/runs":                 {},
@@ -83,6 +87,7 @@ var rooms = map[string]room{
 		[]string{
 			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger", "internal/mask",
 			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/runs/sample", "internal/runs/sqlite", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
+			"internal/history", "internal/search", "internal/search/sqlite",
 			"internal/seal",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},
