@@ -28,6 +28,7 @@ func (a *app) datasetCommand() *cobra.Command {
 // datasetVerifyOptions are the flags of dataset verify.
 type datasetVerifyOptions struct {
 	placeOptions
+	readOptions
 	key     string
 	offline bool
 	json    bool
@@ -53,7 +54,7 @@ could not be proved that this was recorded.`,
 		},
 	}
 	f := cmd.Flags()
-	opt.placeOptions.add(cmd)
+	opt.readOptions.add(cmd)
 	f.BoolVar(&opt.offline, "offline", false, "do not ask the ledger: the evidence beside the dataset must do")
 	f.StringVar(&opt.key, "key", "", "verifier key, or a file that holds it (default: log.vkey in the data directory)")
 	f.BoolVar(&opt.json, "json", false, "print the report as JSON")

@@ -122,3 +122,12 @@ func OpenBucket(ctx context.Context, bucket, prefix string, env Env) (store.Stor
 	c := &StoreConfig{Prefix: strings.Trim(prefix, "/"), Lock: "none", S3: &S3{Bucket: bucket, Endpoint: env("S3_ENDPOINT"), Region: env("S3_REGION")}}
 	return s3.Open(ctx, c.s3Config(env))
 }
+
+// OpenBucketFor opens a bucket's prefix for writing other things than a ledger.
+// kmsKey, if any, is what the store encrypts them with.
+func OpenBucketFor(ctx context.Context, bucket, prefix, kmsKey string, env Env) (*s3.Store, error) {
+	c := &StoreConfig{Prefix: strings.Trim(prefix, "/"), Lock: "none", S3: &S3{Bucket: bucket, Endpoint: env("S3_ENDPOINT"), Region: env("S3_REGION")}}
+	cfg := c.s3Config(env)
+	cfg.KMSKey = kmsKey
+	return s3.Open(ctx, cfg)
+}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"sync"
 	"testing"
@@ -15,7 +14,9 @@ import (
 
 	"indelible"
 	"indelible/internal/dataset"
+	"indelible/internal/dataset/compress"
 	"indelible/internal/dataset/folder"
+	"indelible/internal/dataset/parquet"
 	"indelible/internal/runs"
 )
 
@@ -249,9 +250,7 @@ func (f *fixture) check(file string) *dataset.Check {
 			return e, nil
 		},
 		Recorded: func(_ context.Context, _, id string) (*indelible.Event, error) { return f.book.events[id], nil },
-		Unpack: func(string, io.Reader) (io.ReadCloser, error) {
-			return nil, errors.New("nothing is compressed here")
-		},
+		Reader:   dataset.Reader{Unpack: compress.Reader, Rows: parquet.Rows},
 	}
 }
 

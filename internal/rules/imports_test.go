@@ -62,10 +62,14 @@ var rooms = map[string]room{
 	"internal/runs/postgres/pgtest": {},
 	"internal/runs/sqlite":          {[]string{"internal/runs"}, []string{"modernc.org/sqlite"}},
 
-	"internal/dataset":        {[]string{".", "internal/runs"}, nil},
-	"internal/dataset/folder": {[]string{"internal/dataset", "internal/disk"}, nil},
-	"internal/mask":           {[]string{"internal/mask/nfc"}, []string{"github.com/nyaruka/phonenumbers"}},
-	"internal/mask/nfc":       {nil, []string{"golang.org/x/text"}},
+	"internal/mask":             {[]string{"internal/mask/nfc"}, []string{"github.com/nyaruka/phonenumbers"}},
+	"internal/mask/nfc":         {nil, []string{"golang.org/x/text"}},
+	"internal/dataset":          {[]string{".", "internal/runs"}, nil},
+	"internal/dataset/folder":   {[]string{"internal/dataset", "internal/disk"}, nil},
+	"internal/dataset/bucket":   {[]string{"internal/dataset", "internal/store", "internal/store/s3"}, nil},
+	"internal/dataset/compress": {[]string{"internal/dataset"}, []string{"github.com/klauspost/compress"}},
+	"internal/dataset/encrypt":  {nil, []string{"filippo.io/age"}},
+	"internal/dataset/parquet":  {[]string{"internal/dataset", "internal/runs"}, []string{"github.com/parquet-go/parquet-go"}},
 	// The note package names the log's key; yaml is the one dependency.
 	"internal/datadir": {
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3", "internal/seal", "internal/seal/keyfile", "internal/seal/awskms", "internal/seal/vault"},
@@ -89,6 +93,7 @@ var rooms = map[string]room{
 			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/runs/sample", "internal/runs/sqlite", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 			"internal/history", "internal/search", "internal/search/sqlite",
 			"internal/seal",
+			"internal/dataset/bucket", "internal/dataset/compress", "internal/dataset/encrypt", "internal/dataset/parquet",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},
 	},

@@ -37,6 +37,10 @@ type Config struct {
 	// then read all, and drop what he likes.
 	Insecure bool
 
+	// KMSKey is the key of AWS KMS that the store encrypts objects with; empty
+	// leaves that to the bucket.
+	KMSKey string
+
 	// Timeout is how long a store may give no sign of progress; 5 s if zero.
 	Timeout time.Duration
 

@@ -103,6 +103,7 @@ func (s *Store) object(name string, data []byte) *awss3.PutObjectInput {
 		ContentLength: aws.Int64(int64(len(data))),
 		ContentType:   aws.String("application/octet-stream"),
 	}
+	in.ServerSideEncryption, in.SSEKMSKeyId = s.encryption()
 	if s.cfg.ChecksumCompat {
 		sum := md5.Sum(data)
 		in.ContentMD5 = aws.String(base64.StdEncoding.EncodeToString(sum[:]))
