@@ -11,6 +11,7 @@ import (
 	"indelible/internal/runs/postgres"
 	"indelible/internal/runs/postgres/pgtest"
 	"indelible/internal/runs/sample"
+	"indelible/internal/store/s3/s3test"
 )
 
 // exporter is a machine with a ledger and a database of sample runs.
@@ -110,4 +111,42 @@ func TestExportUsage(t *testing.T) {
 	if _, err := os.Stat(out); err == nil {
 		t.Error("something was written")
 	}
+}
+
+// TestExportForms: to a bucket and to a folder, in every form, from SQLite.
+func TestExportForms(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	bucket := server.NewBucket(t, false)
+	m := newMachine(t, map[string]string{
+		"S3_ENDPOINT": server.Endpoint, "S3_REGION": server.Region, "S3_ACCESS_KEY": server.AccessKey, "S3_SECRET_KEY": server.SecretKey,
+	})
+	dir := t.TempDir()
+	m.run("init", "--origin", "test.example/log").want(exitOK)
+	db := filepath.Join(dir, "runs.db")
+	m.run("sample", "runs", "--rows", "5000", "--seed", "3", "--sqlite", db).want(exitOK)
+	digest := ""
+	for _, out := range []string{
+		"runs.jsonl", "runs.jsonl.zst", "runs.jsonl.gz", "runs.parquet", "data",
+		"s3://" + bucket + "/exports/runs.jsonl", "s3://" + bucket + "/exports/runs.parquet", "s3://" + bucket + "/data",
+	} {
+		if !strings.HasPrefix(out, "s3://") {
+			out = filepath.Join(dir, out)
+		}
+		args := []string{"export", "--mask", "off", "--all-tenants", "--sqlite", db, "--out", out}
+		var made exportedJSON
+		if err := json.Unmarshal([]byte(m.run(append(args, "--json")...).want(exitOK).out), &made); err != nil {
+			t.Fatal(err)
+		}
+		if made.Rows != 5000 || !made.Evidence || digest != "" && made.ContentDigest != digest {
+			t.Errorf("%s: %+v", out, made)
+		}
+		digest = made.ContentDigest
+		m.run("dataset", "verify", out).want(exitOK, "result      ok", "rows        5000")
+		m.run("dataset", "verify", "--offline", out).want(exitOK, "proved by evidence")
+		m.run(args...).want(exitFailure, "--overwrite")
+		m.run(append(args, "--overwrite")...).want(exitOK)
+		m.run("dataset", "verify", out).want(exitOK)
+	}
+	m.run("export", "--mask", "off", "--all-tenants", "--sqlite", filepath.Join(dir, "absent.db"), "--out", filepath.Join(dir, "x.jsonl")).want(exitUsage)
 }
