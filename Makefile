@@ -3,7 +3,7 @@
 
 export CGO_ENABLED := 0
 
-.PHONY: help build demo test test-unit test-race test-bench cross lint bench soak fuzz tools clean
+.PHONY: help build demo test test-unit test-race test-bench cross lint bench bench-mask soak fuzz tools clean
 
 help:
 	@echo "make demo    what the program does, in a minute; writes ./demo"
@@ -11,6 +11,7 @@ help:
 	@echo "make lint    gofmt, go vet, staticcheck, and the rules of the house"
 	@echo "make build   ./indelible"
 	@echo "make bench   benchmarks against limits measured in the same run (BENCH=append,verify)"
+	@echo "make bench-mask  what the mask finds, and how fast"
 	@echo "make fuzz    every fuzz target for FUZZTIME (30s)"
 	@echo "make soak    long tests and 5 million events; hours"
 	@echo "make clean   what was built, the demo and the tools"
@@ -46,6 +47,9 @@ lint:
 
 bench:
 	cd bench && go run . $(BENCH)
+
+bench-mask:
+	cd bench && go run . mask
 
 soak:
 	@scripts/tools versitygw postgresql

@@ -27,13 +27,15 @@ var benches = []bench{
 	{"open", "opening a large ledger, proving one leaf", benchOpen},
 	{"search", "the search index follows a large ledger; usual queries in it", benchSearch},
 	{"tenants", "10,000 tenants against one", benchTenants},
+	{"mask", "what the mask finds, and how fast", benchMask},
 }
 
 // env is what a benchmark is run with.
 type env struct {
-	dir  string // scratch, on the disk to be measured
-	n    int    // events in large ledgers
-	soak bool
+	dir      string // scratch, on the disk to be measured
+	n        int    // events in large ledgers
+	soak     bool
+	labelled string // folder of labelled sentences
 }
 
 func main() {
@@ -41,14 +43,15 @@ func main() {
 	n := flag.Int("n", 1_000_000, "events in the large ledgers")
 	soak := flag.Bool("soak", false, "5 million events")
 	keep := flag.String("keep", "", "scratch directory that stays, with ledgers in it that are used again; ext4 makes files slowly for minutes after thousands were deleted nearby")
+	labelled := flag.String("labelled", labelledSentences, "folder of sentences with labelled personal data, for mask")
 	flag.Parse()
-	if err := run(*dir, *keep, *n, *soak, flag.Args()); err != nil {
+	if err := run(*dir, *keep, *labelled, *n, *soak, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir, scratch string, n int, soak bool, names []string) error {
+func run(dir, scratch, labelled string, n int, soak bool, names []string) error {
 	if soak {
 		n = 5_000_000
 	}
@@ -61,7 +64,7 @@ func run(dir, scratch string, n int, soak bool, names []string) error {
 	} else if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return err
 	}
-	e := &env{dir: scratch, n: n, soak: soak}
+	e := &env{dir: scratch, n: n, soak: soak, labelled: labelled}
 	for _, b := range benches {
 		if len(names) > 0 && !contains(names, b.name) {
 			continue

@@ -67,9 +67,17 @@ const (
 	wordsAfter  = 32
 )
 
-// about finds the topic of the nearest word that has one: before the place,
-// then the name of the field, then behind it. A negated word ("no card") counts.
+// against are topics that make a number nobody's. They count only right before
+// it: an order further away says nothing about what follows.
+const against = aboutOther | aboutVersion
+
+// about finds what is said about the place: by the two words before it, by the
+// nearest word before those that says what it is, by the name of the field, by
+// a word behind it.
 func (s *Scanner) about(b []byte, start, end int) topic {
+	if t := topicNear(b, start); t != 0 {
+		return t
+	}
 	if t := topicBefore(b, start); t != 0 {
 		return t
 	}
@@ -80,17 +88,17 @@ func (s *Scanner) about(b []byte, start, end int) topic {
 }
 
 func topicBefore(b []byte, start int) topic {
-	return topicOfWords(b, start, max(0, start-wordsBefore), 60)
+	return topicOfWords(b, start, max(0, start-wordsBefore), 60, against)
 }
 
 // topicNear looks at the two words before a place.
 func topicNear(b []byte, start int) topic {
-	return topicOfWords(b, start, max(0, start-20), 2)
+	return topicOfWords(b, start, max(0, start-20), 2, 0)
 }
 
-// topicOfWords goes back from start over so many words. What stands in a mask
+// topicOfWords goes back from start over so many words, without some topics. What stands in a mask
 // is no word: one mask must not be the reason for the next.
-func topicOfWords(b []byte, start, low, words int) topic {
+func topicOfWords(b []byte, start, low, words int, without topic) topic {
 	for i := start; i > low && words > 0; {
 		if class[b[i-1]]&(letter|high) == 0 {
 			i--
@@ -109,7 +117,7 @@ func topicOfWords(b []byte, start, low, words int) topic {
 			continue
 		}
 		words--
-		if t := topicOf(b[i:e]); t != 0 {
+		if t := topicOf(b[i:e]) &^ without; t != 0 {
 			return t
 		}
 	}
@@ -134,7 +142,7 @@ func topicAfter(b []byte, end int) topic {
 		for i < top && class[b[i]]&(letter|high) != 0 {
 			i++
 		}
-		if t := topicOf(b[from:i]); t != 0 {
+		if t := topicOf(b[from:i]) &^ against; t != 0 {
 			return t
 		}
 	}

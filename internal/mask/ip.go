@@ -35,15 +35,49 @@ func (s *Scanner) ipv4(b []byte, start int) int {
 			return 0
 		case p == '-' && start > 1 && class[b[start-2]]&letter != 0:
 			return 0 // name-1.2.3.4
+		case p == ':' && isImage(b, start-1):
+			return 0
 		case p == '/' && s.isProduct(b, start-1) && at(b, end) != ':':
 			return 0
 		}
 	}
-	if s.field.typ != IP && topicNear(b, start)&aboutVersion != 0 {
+	if s.field.typ != IP && isVersion(b, start) {
 		return 0
 	}
 	s.add(IP, "ipv4", Validated, start, end)
 	return end
+}
+
+// isVersion: version 1.2.3.4, upgraded x from 1.2.3.4 to 1.2.3.5.
+func isVersion(b []byte, start int) bool {
+	if topicNear(b, start) == aboutVersion {
+		return true
+	}
+	i := start - 1
+	for i > 0 && class[b[i-1]]&lower != 0 && start-i < 6 {
+		i--
+	}
+	if at(b, start-1) != ' ' || string(b[max(i, 0):start]) != "from " && string(b[max(i, 0):start]) != "to " {
+		return false
+	}
+	return topicOfWords(b, start, max(0, start-48), 8, topic(0xffff)&^aboutVersion) != 0
+}
+
+// isImage: registry/team/app:1.2.3.4 has a version behind its colon.
+func isImage(b []byte, colon int) bool {
+	slash := false
+	for i := colon; i > 0 && colon-i < 100; i-- {
+		switch c := b[i-1]; {
+		case c == '/':
+			if slash && b[i] == '/' {
+				return false // a URL
+			}
+			slash = true
+		case class[c]&word == 0 && c != '.' && c != '-' && c != ':':
+			return slash
+		}
+	}
+	return slash
 }
 
 // isProduct reports whether the word before a slash names a product with a
@@ -117,6 +151,13 @@ done:
 			s.note(MAC, "mac", Validated, start, end)
 		}
 		return end
+	}
+	if !double && groups == 9 { // an address and a port
+		for at(b, end-1) != ':' {
+			end--
+		}
+		end--
+		text, groups = b[start:end], 8
 	}
 	if !double && groups != 8 && !dots || double && (!digits && groups < 3 || groups == 0) || len(text) < 3 {
 		return miss

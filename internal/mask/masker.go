@@ -43,6 +43,7 @@ type Masker struct {
 	opt    Options
 	scan   *Scanner
 	names  map[string]fieldInfo
+	recent [256]named
 	counts map[Count]int64
 
 	line   []byte
@@ -182,18 +183,35 @@ func (m *Masker) apply(dst []byte) []byte {
 
 const maxNames = 4096
 
+// fieldOf classifies the name of a field. Records repeat their names: those met
+// last are found without a map.
 func (m *Masker) fieldOf(name []byte) fieldInfo {
-	if info, ok := m.names[string(name)]; ok {
-		return info
+	if len(name) == 0 {
+		return fieldInfo{}
 	}
-	info := m.policy.fieldOf(name)
-	if found, _ := m.scan.scanField(name, fieldInfo{}); len(found) > 0 {
-		info.dirty = true
+	n := &m.recent[(len(name)*31+int(name[0])*7+int(name[len(name)/2])*5+int(name[len(name)-1]))%len(m.recent)]
+	if n.name == string(name) {
+		return n.info
 	}
-	if len(m.names) < maxNames && len(name) <= maxFieldName {
-		m.names[string(name)] = info
+	info, ok := m.names[string(name)]
+	if !ok {
+		info = m.policy.fieldOf(name)
+		if found, _ := m.scan.scanField(name, fieldInfo{}); len(found) > 0 {
+			info.dirty = true
+		}
+		if len(m.names) < maxNames && len(name) <= maxFieldName {
+			m.names[string(name)] = info
+		}
+	}
+	if len(name) <= maxFieldName {
+		*n = named{string(name), info}
 	}
 	return info
+}
+
+type named struct {
+	name string
+	info fieldInfo
 }
 
 // string looks at the string that stands between start and end of a text, with

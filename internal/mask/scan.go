@@ -1,5 +1,7 @@
 package mask
 
+import "encoding/binary"
+
 // Classes of bytes. A run of word bytes is looked at as a whole; a stop is a
 // byte at which some recogniser looks around.
 const (
@@ -70,8 +72,14 @@ func (s *Scanner) scanField(text []byte, field fieldInfo) (found, notes []Findin
 	s.field = field
 	s.found, s.notes = s.found[:0], s.notes[:0]
 	s.pemEnd, s.urlEnd = 0, 0
-	plain, folded := s.fold.fold(text)
+	plain, folded := text, false
+	if !isASCII(text) {
+		plain, folded = s.fold.fold(text)
+	}
 	s.pass(plain)
+	if len(s.found)+len(s.notes)+len(s.own) == 0 {
+		return nil, nil
+	}
 	for _, r := range s.own {
 		s.found = r.find(plain, s.found)
 	}
@@ -127,9 +135,13 @@ func (s *Scanner) pass(b []byte) {
 			}
 			kind |= c
 		}
-		if kind == digit {
+		switch {
+		case kind == digit:
 			i = s.number(b, start, i)
-		} else if i-start >= 2 {
+		case i-start < 2:
+		case kind&digit == 0 && !s.reports && !secretStart[uint16(b[start])<<8|uint16(b[start+1])] && (i == len(b) || b[i] != ':'):
+			// Most words are nothing but words.
+		default:
 			i = s.word(b, start, i, kind)
 		}
 	}
@@ -218,6 +230,21 @@ func (s *Scanner) mixed(b []byte, start, end int, kind uint8) int {
 		return max(end, s.national(b, start, end))
 	}
 	return end
+}
+
+func isASCII(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func uuid(b []byte) bool {

@@ -3,6 +3,7 @@
 package masktest
 
 import (
+	"encoding/json"
 	"slices"
 	"unicode"
 )
@@ -122,4 +123,12 @@ func overlap(text []rune, a, b Span) float64 {
 	}
 	both := count(text, low, high)
 	return ratio(both, count(text, a.Start, a.End)+count(text, b.Start, b.End)-both)
+}
+
+func jsonString(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // it is a string
+	}
+	return string(text)
 }
