@@ -255,6 +255,9 @@ var errPayloadLengths = errors.New("payload: lengths do not add up")
 // ErrSealed: a part is encrypted and no key for it is here.
 var ErrSealed = errors.New("encrypted, and no key for it is here")
 
+// ErrErased: the key a part was sealed under is destroyed, for good.
+var ErrErased = errors.New("erased")
+
 // CheckExtensions reads the extension fields at the end of a header: u16 total
 // length, then u16 type, u16 length, value, by rising type. Version 1 knows
 // none; unknown ones are skipped unless they are critical.

@@ -52,6 +52,9 @@ func (a *app) openForReading(ctx context.Context) (*reading, error) {
 		return nil, err
 	}
 	a.atEnd = append(a.atEnd, end)
+	if err := applyFences(ctx, r, sealer); err != nil {
+		return nil, err
+	}
 	return &reading{r, d.Config.Origin + " " + d.Config.LogID.String(), vkey, idKey, sealer}, nil
 }
 

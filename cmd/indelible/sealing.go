@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"indelible/internal/datadir"
+	"indelible/internal/ledger"
 	"indelible/internal/recorder"
 )
 
@@ -25,6 +26,19 @@ func (a *app) sealerFor(ctx context.Context, d *datadir.Directory, idKey *[32]by
 		return s, func() error { return nil }, nil
 	}
 	s.Keys = keys
-	keys.Replayed(0)
 	return s, keys.Close, nil
+}
+
+// applyFences lets a reader's keys open what the log has not fenced. Where the
+// fences cannot be read they open nothing.
+func applyFences(ctx context.Context, r *ledger.Reader, sealer recorder.Sealer) error {
+	f, ok := sealer.(ledger.Fencer)
+	if !ok {
+		return nil
+	}
+	fences, err := r.Fences(ctx, f.FencedTo())
+	if err != nil {
+		return fmt.Errorf("read the log's fences: %w", err)
+	}
+	return f.ApplyFences(ctx, r.Checkpoint().Size, fences)
 }

@@ -127,6 +127,9 @@ func (t *tailing) next(ctx context.Context) error {
 	if err := t.Refresh(ctx); err != nil || t.Checkpoint().Size == t.from {
 		return err
 	}
+	if err := applyFences(ctx, t.Reader, t.sealer); err != nil {
+		return err
+	}
 	if err := t.learnTenants(ctx); err != nil {
 		return err
 	}

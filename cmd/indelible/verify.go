@@ -174,6 +174,11 @@ func (a *app) verifySetup(ctx context.Context, opt verifyOptions) (store.Store, 
 	}
 	a.atEnd = append(a.atEnd, end)
 	vopt.Opener = sealer
+	// Of a log that cannot be read nothing is opened; what is wrong with it the
+	// verification finds.
+	if r, err := ledger.NewReader(ctx, d.Store, vopt.VerifierKey); err == nil {
+		applyFences(ctx, r, sealer)
+	}
 	return d.Store, vopt, nil
 }
 

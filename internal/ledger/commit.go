@@ -223,6 +223,9 @@ func (l *Ledger) adopt(found slot) error {
 	for i := range seg.Count() {
 		l.window.addLeaf(seg.Leaf(i), seg.OldSize+uint64(i))
 	}
+	if err := l.fence(seg); err != nil {
+		return err
+	}
 	return l.window.committed(seg.NewSize)
 }
 
@@ -254,6 +257,9 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 		l.unfence()
 	}
 	l.stepBack = l.stepBack && seg == nil
+	if err := l.fence(seg); err != nil {
+		return err
+	}
 	l.journal.Grown(size)
 	l.trim()
 	l.deliver(b)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,14 +32,21 @@ func (l *Ledger) recover(ctx context.Context) error {
 	}
 	l.ranges = nil
 	var leaves []byte // replayed
+	var fences []Fence
+	var fenceErr error
 	first := s.edge.size
 	err = l.replayFrom(ctx, s, c, mark, func(seg *Segment, objects []object) {
 		l.pub.add(objects)
 		l.ranges = append(l.ranges, segmentRange{seg.OldSize, seg.NewSize, seg.Seq})
 		leaves = append(leaves, seg.Leaves...)
+		more, err := seg.fencesOf(0)
+		fences, fenceErr = append(fences, more...), cmp.Or(fenceErr, err)
 	})
 	if err != nil {
 		return err
+	}
+	if fenceErr != nil {
+		return fenceErr
 	}
 	if err := l.checkWriter(s); err != nil {
 		return err
@@ -59,6 +67,10 @@ func (l *Ledger) recover(ctx context.Context) error {
 		return err
 	}
 	if err := l.findMarks(ctx, s); err != nil {
+		return err
+	}
+	// Before anything is opened, and so before a tenant's leaf is.
+	if err := l.applyFences(ctx, s, c, fences); err != nil {
 		return err
 	}
 	l.stateMu.Lock()

@@ -42,6 +42,9 @@ func (v *verifier) checkIdentities(seg *Segment, tenants []tenantCheck, first in
 
 // misnamed says what is wrong with the tenant or id an event's payload names.
 func (v *verifier) misnamed(tenant *tenantCheck, leaf *indelible.Leaf, payload []byte) string {
+	if tenant.closed {
+		v.notOpened()
+	}
 	if !tenant.known {
 		return ""
 	}

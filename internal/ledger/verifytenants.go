@@ -13,6 +13,8 @@ type tenantCheck struct {
 	id    string
 	key   *indelible.RefKey // nil: references are not checked
 	known bool
+
+	closed bool // there is no key to tell
 }
 
 // noteTenants opens the payloads of new tenant leaves: one tenant, one row.
@@ -45,6 +47,7 @@ func (v *verifier) checkTenant(k keptLeaf) (c tenantCheck) {
 	t, err := v.opt.Opener.OpenTenant(k.Payload)
 	if errors.Is(err, indelible.ErrSealed) {
 		v.notOpened()
+		c.closed = true
 		return c
 	}
 	if err != nil {

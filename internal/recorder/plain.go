@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"indelible"
+	"indelible/internal/ledger"
 )
 
 // plain makes and reads payloads whose parts are not encrypted. Salts are
@@ -19,7 +20,7 @@ type plain struct{}
 var Plain plain
 
 // Seal makes the payload of an event.
-func (p plain) Seal(_ context.Context, _ indelible.Ref, e *indelible.Event) ([]byte, uint64, error) {
+func (p plain) Seal(_ context.Context, _ *ledger.TenantKeys, e *indelible.Event) ([]byte, uint64, error) {
 	return p.Payload(e), 0, nil
 }
 

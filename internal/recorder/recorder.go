@@ -160,7 +160,7 @@ func (r *Recorder) prepare(ctx context.Context, p *Pending, opt Options) (rec *l
 		p.place(placed)
 		return nil, 0, nil
 	}
-	payload, keys, err := r.sealer.Seal(ctx, tenant.Ref, e)
+	payload, keys, err := r.sealer.Seal(ctx, tenant, e)
 	if err != nil {
 		return nil, 0, err
 	}

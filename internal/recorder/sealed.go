@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"indelible"
+	"indelible/internal/ledger"
 	"indelible/internal/seal"
 )
 
@@ -72,9 +73,9 @@ func room(e *indelible.Event) (b []byte, done func()) {
 }
 
 // Seal implements Sealer.
-func (s *Sealed) Seal(ctx context.Context, tenant indelible.Ref, e *indelible.Event) ([]byte, uint64, error) {
+func (s *Sealed) Seal(ctx context.Context, tenant *ledger.TenantKeys, e *indelible.Event) ([]byte, uint64, error) {
 	class := s.class(e)
-	tenantKey, err := s.Keys.TenantKey(ctx, tenant, class)
+	tenantKey, err := s.Keys.TenantKey(ctx, tenant.Ref, class)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -85,7 +86,9 @@ func (s *Sealed) Seal(ctx context.Context, tenant indelible.Ref, e *indelible.Ev
 		payload := make([]byte, 0, seal.PayloadLength(content))
 		return seal.AppendPayload(payload, s.Origin, seal.Part{Content: content, Key: tenantKey}), tenantKey.Made(), nil
 	}
-	subjectKey, err := s.Keys.SubjectKey(ctx, tenant, e.UserID, class)
+	subjectKey, err := s.Keys.SubjectKey(ctx, tenant.Ref, seal.Subject{
+		Name: e.UserID, Ref: func() indelible.Ref { return indelible.SubjectRef(&tenant.IDKey, e.UserID) },
+	}, class)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -18,7 +18,7 @@ type Sealer interface {
 	SealDescriptor(tenantID string, salt [32]byte) ([]byte, error)
 	// Seal makes the payload of an event. What it returns besides is for
 	// Durable, which has to succeed before the payload counts.
-	Seal(ctx context.Context, tenant indelible.Ref, e *indelible.Event) (payload []byte, made uint64, err error)
+	Seal(ctx context.Context, tenant *ledger.TenantKeys, e *indelible.Event) (payload []byte, made uint64, err error)
 	Durable(ctx context.Context, made uint64) error
 	// IsOf reports whether a payload holds this event, as far as it can be opened.
 	IsOf(payload []byte, e *indelible.Event) (bool, error)

@@ -19,14 +19,18 @@ import (
 const schema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE tenants (
-	no INTEGER PRIMARY KEY, ref BLOB NOT NULL UNIQUE, id BLOB NOT NULL UNIQUE, wrapped BLOB, created INTEGER NOT NULL, destroyed INTEGER, fence INTEGER
+	no INTEGER PRIMARY KEY, ref BLOB NOT NULL, id BLOB NOT NULL UNIQUE, wrapped BLOB, created INTEGER NOT NULL, destroyed INTEGER, fence INTEGER
 );
+CREATE UNIQUE INDEX live_tenants ON tenants (ref) WHERE wrapped IS NOT NULL;
 CREATE TABLE keys (
 	id BLOB PRIMARY KEY, tenant INTEGER NOT NULL REFERENCES tenants, kind INTEGER NOT NULL, period INTEGER NOT NULL, class TEXT NOT NULL,
 	subject BLOB NOT NULL, wrapped BLOB, created INTEGER NOT NULL, destroyed INTEGER, fence INTEGER
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX live_keys ON keys (tenant, kind, period, class, subject) WHERE wrapped IS NOT NULL;
+CREATE INDEX keys_of_class ON keys (class, period) WHERE wrapped IS NOT NULL AND kind IN (2, 3);
 CREATE TABLE erased (tenant INTEGER NOT NULL, subject BLOB NOT NULL, at INTEGER NOT NULL, later INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (tenant, subject)) WITHOUT ROWID;
+CREATE TABLE fenced (id BLOB PRIMARY KEY, at INTEGER NOT NULL, fence INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE erased_refs (tenant BLOB NOT NULL, subject BLOB NOT NULL, PRIMARY KEY (tenant, subject)) WITHOUT ROWID;
 `
 
 // schemaVersion is SQLite's user_version of this schema.

@@ -103,6 +103,9 @@ func (k *Keys) Key(ctx context.Context, id indelible.ID) (*DataKey, indelible.Re
 	if id == (indelible.ID{}) {
 		return nil, indelible.Ref{}, &KeyError{Err: ErrErased}
 	}
+	if f, fenced := k.fenced[id]; fenced {
+		return nil, indelible.Ref{}, &KeyError{Key: id, Err: ErrErased, Fence: f.Index, At: f.At}
+	}
 	if o, ok := k.opening.get(id); ok {
 		return o.DataKey, o.tenant.ref, k.confirm(ctx, o.tenant)
 	}
@@ -125,6 +128,21 @@ func (k *Keys) Key(ctx context.Context, id indelible.ID) (*DataKey, indelible.Re
 	return d, t.ref, nil
 }
 
+// absent says why a key is not in the store: it may have been fenced before
+// the store ever saw it.
+func (k *Keys) absent(ctx context.Context, id indelible.ID) error {
+	var at int64
+	var fence uint64
+	err := k.db.QueryRowContext(ctx, `SELECT at, fence FROM fenced WHERE id = ?`, id[:]).Scan(&at, &fence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return &KeyError{Key: id, Err: ErrNoKey}
+	}
+	if err != nil {
+		return fmt.Errorf("read key %s: %w", id, err)
+	}
+	return &KeyError{Key: id, Err: ErrErased, Fence: fence, At: time.UnixMilli(at)}
+}
+
 func (k *Keys) readKey(ctx context.Context, id indelible.ID) (*row, error) {
 	r := &row{id: id}
 	var subject []byte
@@ -132,7 +150,7 @@ func (k *Keys) readKey(ctx context.Context, id indelible.ID) (*row, error) {
 	err := k.db.QueryRowContext(ctx, `SELECT tenant, kind, period, class, subject, wrapped, destroyed, fence FROM keys WHERE id = ?`, id[:]).
 		Scan(&r.tenant, &r.kind, &r.period, &r.class, &subject, &r.wrapped, &gone, &fence)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, &KeyError{Key: id, Err: ErrNoKey}
+		return nil, k.absent(ctx, id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read key %s: %w", id, err)

@@ -10,8 +10,9 @@ import (
 
 // Why a key is not to be had. All of them reach the caller in a *KeyError.
 var (
-	ErrErased   = errors.New("erased")
+	ErrErased   = indelible.ErrErased
 	ErrNoKey    = errors.New("the key is not in the key store")
+	ErrBusy     = errors.New("try again")
 	ErrNotReady = errors.New("the log's fences have not been read yet")
 )
 

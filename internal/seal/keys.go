@@ -50,10 +50,14 @@ type Keys struct {
 	fresh   map[slot]*DataKey // made, not yet durable
 	thrown  map[erasedSubject]int
 	erased  map[erasedSubject]bool
+	refs    map[erasedRef]bool      // the same as the log's fences name them
+	fenced  map[indelible.ID]Fenced // read-only: keys the log has fenced since
 
-	batch    // of keys on their way to the disk
+	batch // of keys on their way to the disk
+
 	replayed atomic.Bool
-	fencedTo uint64
+	fencedTo uint64 // the fences of the tree of this size were applied
+	keptTo   uint64 // and this much is on the disk
 }
 
 // DataKey is a key that parts are sealed under.
@@ -99,6 +103,7 @@ func Open(ctx context.Context, path string, opt Options) (*Keys, error) {
 		opt: opt, path: path, db: db,
 		tenants: make(map[indelible.Ref]*tenant), byNo: make(map[int64]*tenant),
 		fresh: make(map[slot]*DataKey), thrown: make(map[erasedSubject]int),
+		fenced:  make(map[indelible.ID]Fenced),
 		sealing: newCache[slot, *DataKey](opt.Cache), opening: newCache[indelible.ID, opened](opt.Cache),
 	}
 	k.batch.init()
@@ -120,7 +125,11 @@ func (k *Keys) load(ctx context.Context) (err error) {
 	if err := k.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'fenced_to'`).Scan(&k.fencedTo); err != nil {
 		return err
 	}
-	k.erased, err = loadErased(ctx, k.db)
+	k.keptTo = k.fencedTo
+	if k.erased, err = loadErased(ctx, k.db); err != nil {
+		return err
+	}
+	k.refs, err = loadErasedRefs(ctx, k.db)
 	return err
 }
 
@@ -128,7 +137,7 @@ func (k *Keys) load(ctx context.Context) (err error) {
 func (k *Keys) Close() error {
 	var err error
 	if !k.opt.ReadOnly {
-		err = k.flush(context.Background())
+		err = errors.Join(k.flush(context.Background()), k.keepFencedTo(context.Background()))
 	}
 	return errors.Join(err, k.db.Close())
 }
@@ -142,21 +151,29 @@ func (k *Keys) period() uint32 {
 // NamesKey is the key of a tenant's leaf and of the descriptors of its records
 // in the journal. It lives as long as the tenant.
 func (k *Keys) NamesKey(ctx context.Context, ref indelible.Ref) (*DataKey, error) {
-	return k.sealingKey(ctx, ref, kindNames, "", 0, "")
+	return k.sealingKey(ctx, ref, kindNames, "", 0, nil)
 }
 
 // TenantKey is the key of a tenant's parts of a class, for now.
 func (k *Keys) TenantKey(ctx context.Context, ref indelible.Ref, class string) (*DataKey, error) {
-	return k.sealingKey(ctx, ref, kindTenant, class, k.period(), "")
+	return k.sealingKey(ctx, ref, kindTenant, class, k.period(), nil)
+}
+
+// Subject is a person within a tenant.
+type Subject struct {
+	Name string
+	// Ref is indelible.SubjectRef: how a fence in the log names the person. It is
+	// asked for when a key is made.
+	Ref func() indelible.Ref
 }
 
 // SubjectKey is the key of a person's parts of a class, for now. Of a person
 // who was erased it is a key that nobody keeps, with an ID of zeros.
-func (k *Keys) SubjectKey(ctx context.Context, ref indelible.Ref, subject, class string) (*DataKey, error) {
-	return k.sealingKey(ctx, ref, kindSubject, class, k.period(), subject)
+func (k *Keys) SubjectKey(ctx context.Context, ref indelible.Ref, subject Subject, class string) (*DataKey, error) {
+	return k.sealingKey(ctx, ref, kindSubject, class, k.period(), &subject)
 }
 
-func (k *Keys) sealingKey(ctx context.Context, ref indelible.Ref, kind uint8, class string, period uint32, subject string) (*DataKey, error) {
+func (k *Keys) sealingKey(ctx context.Context, ref indelible.Ref, kind uint8, class string, period uint32, subject *Subject) (*DataKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	t, err := k.tenantFor(ctx, ref)
@@ -164,17 +181,17 @@ func (k *Keys) sealingKey(ctx context.Context, ref indelible.Ref, kind uint8, cl
 		return nil, err
 	}
 	s := slot{tenant: t.no, kind: kind, class: class, period: period}
-	if kind == kindSubject {
-		s.subject = t.token(subject)
+	if subject != nil {
+		s.subject = t.token(subject.Name)
 		if e := (erasedSubject{t.no, s.subject}); k.erased[e] {
-			return k.thrownAway(e)
+			return k.thrownAway(e), nil
 		}
 	}
-	return k.slotKey(ctx, t, s)
+	return k.slotKey(ctx, t, s, subject)
 }
 
 // slotKey finds the live key of a slot, or makes it. The caller holds k.mu.
-func (k *Keys) slotKey(ctx context.Context, t *tenant, s slot) (*DataKey, error) {
+func (k *Keys) slotKey(ctx context.Context, t *tenant, s slot, subject *Subject) (*DataKey, error) {
 	if d, ok := k.sealing.get(s); ok {
 		return d, nil
 	}
@@ -186,6 +203,11 @@ func (k *Keys) slotKey(ctx context.Context, t *tenant, s slot) (*DataKey, error)
 		}
 	}
 	if d == nil {
+		// A fence in the log may be older than all that this store knows of the
+		// person: it was restored from a backup.
+		if subject != nil && len(k.refs) > 0 && k.refs[erasedRef{t.ref, subject.Ref()}] {
+			return k.thrownAway(erasedSubject{t.no, s.subject}), nil
+		}
 		var err error
 		if d, err = k.newKey(t, s); err != nil {
 			return nil, err

@@ -52,7 +52,7 @@ func (k *Keys) tenantFor(ctx context.Context, ref indelible.Ref) (*tenant, error
 	t, ok := k.tenants[ref]
 	if !ok {
 		var err error
-		t, err = k.readTenant(ctx, `ref = ?`, ref[:])
+		t, err = k.readTenant(ctx, `ref = ? AND wrapped IS NOT NULL`, ref[:])
 		if errors.Is(err, sql.ErrNoRows) {
 			if k.opt.ReadOnly {
 				return nil, &KeyError{Err: fmt.Errorf("%w: the tenant has none", ErrNoKey)}
@@ -92,7 +92,10 @@ func (k *Keys) readTenant(ctx context.Context, where string, arg any) (*tenant, 
 	copy(t.ref[:], ref)
 	copy(t.id[:], id)
 	t.at = time.UnixMilli(at)
-	k.tenants[t.ref], k.byNo[t.no] = t, t
+	k.byNo[t.no] = t
+	if t.wrapped != nil {
+		k.tenants[t.ref] = t
+	}
 	return t, nil
 }
 
@@ -141,6 +144,9 @@ func (t *tenant) use(secret *[64]byte, now time.Time) {
 // it is asked again after a quarter of the time that keys may be used without
 // it, without holding anybody up, and at the end of that time nothing goes on.
 func (k *Keys) confirm(ctx context.Context, t *tenant) error {
+	if f, fenced := k.fenced[t.id]; fenced {
+		return &KeyError{Key: t.id, Err: ErrErased, Fence: f.Index, At: f.At}
+	}
 	if t.wrapped == nil {
 		return &KeyError{Key: t.id, Err: ErrErased, At: t.at}
 	}

@@ -1,0 +1,503 @@
+package seal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"indelible"
+)
+
+// memoryRoot is a root key that can be away, refuse, and remember what it saw.
+type memoryRoot struct {
+	mu     sync.Mutex
+	err    error
+	calls  int
+	seen   []Context
+	secret map[string][]byte
+}
+
+func (r *memoryRoot) set(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}
+
+func (r *memoryRoot) Wrap(_ context.Context, key []byte, kc Context) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return nil, r.err
+	}
+	if r.secret == nil {
+		r.secret = make(map[string][]byte)
+	}
+	r.seen = append(r.seen, kc)
+	name := fmt.Sprintf("wrapping %d", len(r.secret))
+	r.secret[name] = append(bytes.Clone(key), kc.Encoded()...)
+	return []byte(name), nil
+}
+
+func (r *memoryRoot) Unwrap(_ context.Context, wrapped []byte, kc Context) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls++
+	if r.err != nil {
+		return nil, r.err
+	}
+	key, ok := bytes.CutSuffix(r.secret[string(wrapped)], kc.Encoded())
+	if !ok {
+		return nil, ErrUnknownKey
+	}
+	return bytes.Clone(key), nil
+}
+
+func (r *memoryRoot) Rotate(context.Context) error                  { return nil }
+func (r *memoryRoot) Destroy(context.Context) error                 { return nil }
+func (r *memoryRoot) Describe(context.Context) (Description, error) { return Description{}, nil }
+
+// keyStore is a key store under test, with a clock that is set by hand.
+type keyStore struct {
+	*Keys
+	t    *testing.T
+	path string
+	root *memoryRoot
+	now  time.Time
+	opt  Options
+}
+
+const testOrigin = "example.com/log"
+
+func newKeyStore(t *testing.T, root *memoryRoot) *keyStore {
+	t.Helper()
+	s := &keyStore{t: t, path: filepath.Join(t.TempDir(), "keys.db"), root: root, now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
+	if err := Create(t.Context(), s.path, testOrigin); err != nil {
+		t.Fatal(err)
+	}
+	s.opt = Options{Origin: testOrigin, Root: root, Clock: func() time.Time { return s.now }}
+	s.open()
+	return s
+}
+
+func (s *keyStore) open() {
+	s.t.Helper()
+	k, err := Open(s.t.Context(), s.path, s.opt)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Keys = k
+	s.t.Cleanup(func() { k.Close() })
+}
+
+// again closes the store and opens it as the next process does.
+func (s *keyStore) again() {
+	s.t.Helper()
+	if err := s.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.open()
+}
+
+func (s *keyStore) ready() {
+	s.t.Helper()
+	if err := s.ApplyFences(s.t.Context(), 10, nil); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+var acme, bolt = indelible.Ref{1}, indelible.Ref{2}
+
+func person(name string) Subject {
+	return Subject{Name: name, Ref: func() indelible.Ref { return refOf(name) }}
+}
+
+func refOf(name string) (r indelible.Ref) {
+	copy(r[:], name)
+	return r
+}
+
+func (s *keyStore) subject(ref indelible.Ref, name string) *DataKey {
+	s.t.Helper()
+	d, err := s.SubjectKey(s.t.Context(), ref, person(name), "default")
+	if err == nil {
+		err = s.Durable(s.t.Context(), d.Made())
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
+
+func (s *keyStore) wantKey(d *DataKey) {
+	s.t.Helper()
+	got, _, err := s.Key(s.t.Context(), d.ID)
+	if err != nil || got.Key != d.Key {
+		s.t.Errorf("key %s: %v, the same: %v", d.ID, err, err == nil && got.Key == d.Key)
+	}
+}
+
+func (s *keyStore) wantErased(d *DataKey) {
+	s.t.Helper()
+	if _, _, err := s.Key(s.t.Context(), d.ID); !errors.Is(err, ErrErased) || !errors.Is(err, indelible.ErrSealed) {
+		s.t.Errorf("key %s: %v, want it erased", d.ID, err)
+	}
+}
+
+func erasure(index uint64, name string, ids ...indelible.ID) []Fenced {
+	ref := refOf(name)
+	return []Fenced{{Index: index, At: time.Unix(1_800_000_000, 0), Keys: ids, Erased: &indelible.Erase{Tenant: acme, Subject: &ref}}}
+}
+
+// Keys are the same for as long as their month lasts, other for another person,
+// tenant, class or month, and outlive the process.
+func TestKeysOfSlots(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.ready()
+	maria := s.subject(acme, "maria")
+	if again := s.subject(acme, "maria"); again.ID != maria.ID {
+		t.Error("another key for the same person in the same month")
+	}
+	seen := map[indelible.ID]bool{maria.ID: true}
+	for what, d := range map[string]*DataKey{"another person": s.subject(acme, "jan"), "another tenant": s.subject(bolt, "maria")} {
+		if seen[d.ID] {
+			t.Errorf("%s has the same key", what)
+		}
+		seen[d.ID] = true
+	}
+	s.again()
+	s.ready()
+	s.wantKey(maria)
+	if again := s.subject(acme, "maria"); again.ID != maria.ID {
+		t.Error("another key after a restart")
+	}
+	s.now = s.now.AddDate(0, 1, 0)
+	if next := s.subject(acme, "maria"); seen[next.ID] {
+		t.Error("the same key in the next month")
+	}
+}
+
+// A key that is not durable is found again by everybody who seals, and by
+// nobody else before it is.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.ready()
+	ids := make([][]indelible.ID, 8)
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() {
+			for n := range 200 {
+				d, err := s.SubjectKey(t.Context(), acme, person(fmt.Sprint("user ", n)), "default")
+				if err == nil && n%7 == i%7 {
+					err = s.Durable(t.Context(), d.Made())
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ids[i] = append(ids[i], d.ID)
+			}
+		})
+	}
+	wg.Wait()
+	s.again()
+	s.ready()
+	for n := range 200 {
+		want := s.subject(acme, fmt.Sprint("user ", n)).ID
+		for i := range ids {
+			if ids[i][n] != want {
+				t.Fatalf("caller %d sealed for user %d with a key that is not in the store", i, n)
+			}
+		}
+	}
+}
+
+// What is destroyed is gone from the file, from memory, and does not come back:
+// not by a restart, not for a new event, not by a copy from before.
+func TestErase(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.ready()
+	maria, jan := s.subject(acme, "maria"), s.subject(acme, "jan")
+	s.again()
+	before, err := Snapshot(t.Context(), s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wrapped []byte
+	if err := s.db.QueryRow(`SELECT wrapped FROM keys WHERE id = ?`, maria.ID[:]).Scan(&wrapped); err != nil {
+		t.Fatal(err)
+	}
+	s.ready()
+	s.wantKey(maria)
+	ids, err := s.ErasableSubject(t.Context(), acme, "maria")
+	if err != nil || len(ids) != 1 || ids[0] != maria.ID {
+		t.Fatalf("keys to erase: %v, %v", ids, err)
+	}
+	fences := erasure(20, "maria", ids...)
+	for range 2 { // a crash in between means doing it again
+		if err := s.ApplyFences(t.Context(), 21, fences); err != nil {
+			t.Fatal(err)
+		}
+		s.wantErased(maria)
+		s.wantKey(jan)
+	}
+	for _, name := range []string{s.path, s.path + "-wal"} {
+		if b, err := os.ReadFile(name); err == nil && bytes.Contains(b, wrapped) {
+			t.Errorf("%s still holds the wrapped key", name)
+		}
+	}
+	if d := s.subject(acme, "maria"); d.ID != (indelible.ID{}) {
+		t.Error("a person who was erased got a key again")
+	}
+	if d := s.subject(bolt, "maria"); d.ID == (indelible.ID{}) {
+		t.Error("a person of the same name in another tenant is erased, too")
+	}
+	s.again()
+	if s.FencedTo() != 21 {
+		t.Errorf("fences applied to %d, want 21", s.FencedTo())
+	}
+	s.ready()
+	s.wantErased(maria)
+	if d := s.subject(acme, "maria"); d.ID != (indelible.ID{}) {
+		t.Error("a person who was erased got a key again, after a restart")
+	}
+
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.path, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	if _, _, err := s.Key(t.Context(), maria.ID); !errors.Is(err, ErrNotReady) {
+		t.Errorf("a restored store opens before the log was read: %v", err)
+	}
+	if s.FencedTo() > 20 {
+		t.Fatalf("the copy says fences were applied to %d", s.FencedTo())
+	}
+	if err := s.ApplyFences(t.Context(), 21, fences); err != nil {
+		t.Fatal(err)
+	}
+	s.wantErased(maria)
+	s.wantKey(jan)
+	if d := s.subject(acme, "maria"); d.ID != (indelible.ID{}) {
+		t.Error("a person who was erased got a key again, after a restore")
+	}
+}
+
+// A store from before a person's first key knows nothing of the person; the
+// fence does.
+func TestRestoredFromBeforeTheKey(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.subject(acme, "jan")
+	if err := s.ApplyFences(t.Context(), 21, erasure(20, "maria", indelible.ID{9})); err != nil {
+		t.Fatal(err)
+	}
+	s.wantErased(&DataKey{ID: indelible.ID{9}})
+	for range 2 {
+		if d := s.subject(acme, "maria"); d.ID != (indelible.ID{}) {
+			t.Error("a person who was erased got a key")
+		}
+		s.again()
+		s.ready()
+	}
+}
+
+// A reader beside the writer keeps to the fences it has read.
+func TestReader(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.ready()
+	maria := s.subject(acme, "maria")
+	opt := s.opt
+	opt.ReadOnly = true
+	r, err := Open(t.Context(), s.path, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.SubjectKey(t.Context(), acme, person("new"), "default"); err == nil {
+		t.Error("a reader made a key")
+	}
+	if err := r.ApplyFences(t.Context(), 10, nil); err != nil {
+		t.Fatal(err)
+	}
+	if d, _, err := r.Key(t.Context(), maria.ID); err != nil || d.Key != maria.Key {
+		t.Errorf("a reader does not get the key: %v", err)
+	}
+	if err := r.ApplyFences(t.Context(), 21, erasure(20, "maria", maria.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Key(t.Context(), maria.ID); !errors.Is(err, ErrErased) {
+		t.Errorf("a reader that has read the fence opens with its key: %v", err)
+	}
+}
+
+// A tenant goes with one key, and gets another if it comes back.
+func TestEraseTenant(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.ready()
+	maria, other := s.subject(acme, "maria"), s.subject(bolt, "maria")
+	ids, err := s.ErasableTenant(t.Context(), acme)
+	if err != nil || len(ids) != 1 {
+		t.Fatalf("keys to erase: %v, %v", ids, err)
+	}
+	if err := s.ApplyFences(t.Context(), 21, []Fenced{{Index: 20, At: s.now, Keys: ids, Erased: &indelible.Erase{Tenant: acme}}}); err != nil {
+		t.Fatal(err)
+	}
+	s.wantErased(maria)
+	s.wantKey(other)
+	back := s.subject(acme, "maria")
+	if back.ID == maria.ID || back.ID == (indelible.ID{}) {
+		t.Error("a tenant that comes back has no keys of its own")
+	}
+	s.again()
+	s.ready()
+	s.wantErased(maria)
+	s.wantKey(back)
+}
+
+// The keys of a class and a month expire, and nothing else.
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.ready()
+	november := s.subject(acme, "maria")
+	names, err := s.NamesKey(t.Context(), acme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.AddDate(0, 1, 0)
+	december := s.subject(acme, "maria")
+	if p, err := s.Periods(t.Context(), "default"); err != nil || fmt.Sprint(p) != "[202611 202612]" {
+		t.Errorf("periods %v, %v", p, err)
+	}
+	ids, err := s.Expirable(t.Context(), "default", 202611)
+	if err != nil || len(ids) != 1 {
+		t.Fatalf("keys to expire: %v, %v", ids, err)
+	}
+	if err := s.ApplyFences(t.Context(), 21, []Fenced{{Index: 20, At: s.now, Keys: ids}}); err != nil {
+		t.Fatal(err)
+	}
+	s.wantErased(november)
+	s.wantKey(december)
+	s.wantKey(names)
+	if d := s.subject(acme, "maria"); d.ID != december.ID {
+		t.Error("a person whose old keys expired does not go on with the new one")
+	}
+}
+
+// While the root key is away, keys that are here go on, for a time. A refusal
+// counts at once.
+func TestRootKeyAway(t *testing.T) {
+	t.Parallel()
+	root := &memoryRoot{}
+	s := newKeyStore(t, root)
+	s.ready()
+	maria := s.subject(acme, "maria")
+	root.set(fmt.Errorf("timeout: %w", ErrUnavailable))
+	s.now = s.now.Add(DefaultOffline - time.Second)
+	s.wantKey(maria)
+	s.subject(acme, "jan")
+	if _, err := s.SubjectKey(t.Context(), bolt, person("maria"), "default"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a new tenant without the root key: %v", err)
+	}
+	s.now = s.now.Add(time.Second)
+	if _, err := s.SubjectKey(t.Context(), acme, person("maria"), "default"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("sealing after %s without the root key: %v", DefaultOffline, err)
+	}
+	var waits *KeyError
+	if _, _, err := s.Key(t.Context(), maria.ID); !errors.As(err, &waits) || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("opening after %s without the root key: %v", DefaultOffline, err)
+	}
+	root.set(nil)
+	s.wantKey(maria)
+	root.set(ErrDenied)
+	s.now = s.now.Add(DefaultOffline)
+	if _, _, err := s.Key(t.Context(), maria.ID); !errors.Is(err, ErrDenied) {
+		t.Errorf("opening though the root key refuses: %v", err)
+	}
+}
+
+// What the root key is told names nobody.
+func TestWrapContext(t *testing.T) {
+	t.Parallel()
+	root := &memoryRoot{}
+	s := newKeyStore(t, root)
+	s.subject(acme, "maria")
+	if len(root.seen) != 1 || len(root.seen[0]) != 3 || root.seen[0][0].Value != testOrigin || root.seen[0][1].Value != acme.String() {
+		t.Errorf("the root key was told %v", root.seen)
+	}
+}
+
+// A row that was changed, or moved to another tenant, is of no use.
+func TestChangedRows(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]string{
+		"key of another":    `UPDATE keys SET wrapped = (SELECT wrapped FROM keys WHERE id != ?1) WHERE id = ?1`,
+		"tenant of another": `UPDATE keys SET tenant = (SELECT tenant FROM keys WHERE id != ?1) WHERE id = ?1`,
+		"month":             `UPDATE keys SET period = 209901 WHERE id = ?1`,
+		"class":             `UPDATE keys SET class = 'longer' WHERE id = ?1`,
+		"subject":           `UPDATE keys SET subject = x'00112233445566778899aabbccddeeff' WHERE id = ?1`,
+		"cut short":         `UPDATE keys SET wrapped = substr(wrapped, 1, 59) WHERE id = ?1`,
+		"secret of another": `UPDATE tenants SET wrapped = (SELECT wrapped FROM tenants o WHERE o.no != tenants.no) WHERE no = (SELECT tenant FROM keys WHERE id = ?1)`,
+		"tenants swapped":   `UPDATE tenants SET no = no + 10 WHERE no = (SELECT tenant FROM keys WHERE id = ?1)`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := newKeyStore(t, &memoryRoot{})
+			s.ready()
+			maria := s.subject(acme, "maria")
+			s.subject(bolt, "jan")
+			if what == "tenants swapped" {
+				change = `PRAGMA foreign_keys = 0; UPDATE tenants SET ref = CASE no WHEN 1 THEN (SELECT x'02' || zeroblob(15)) ELSE (SELECT x'01' || zeroblob(15)) END WHERE ?1 IS NOT NULL AND no > 0`
+				if _, err := s.db.Exec(`DROP INDEX live_tenants`); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.db.Exec(change, maria.ID[:]); err != nil {
+				t.Fatal(err)
+			}
+			s.again()
+			s.ready()
+			if d, _, err := s.Key(t.Context(), maria.ID); err == nil {
+				t.Errorf("a key is taken from a changed row (%v)", d.Key == maria.Key)
+			}
+		})
+	}
+}
+
+// Nobody's name stands in the file.
+func TestNoNames(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.subject(acme, "maria@acme.example")
+	s.again()
+	b, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(b, []byte("maria")) {
+		t.Error("the key store names a person")
+	}
+	if info, err := os.Stat(s.path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if err := os.Chmod(s.path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := Open(t.Context(), s.path, s.opt); err == nil {
+		k.Close()
+		t.Error("a key store that others can read is opened")
+	}
+}
