@@ -9,6 +9,9 @@ type Genesis struct {
 	VerifierKey string `json:"verifier_key"` // C2SP signed-note verifier key
 	Suite       int    `json:"suite"`
 	LogID       ID     `json:"log_id"`
+	// Operator is the first who can propose and approve; absent in logs that
+	// began without one.
+	Operator *PublicKey `json:"operator,omitempty"`
 	Writer
 }
 

@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"indelible"
 	"indelible/internal/datadir"
+	"indelible/internal/govern"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -43,6 +45,9 @@ func (a *app) initCommand() *cobra.Command {
 	return cmd
 }
 
+// firstName is what the first operator is called.
+const firstName = "first"
+
 func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum string, createBucket, noEncryption, plaintext bool) error {
 	ctx := cmd.Context()
 	keep, err := datadir.ParseDuration(retention)
@@ -58,7 +63,7 @@ func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum
 			return err
 		}
 	}
-	choices := datadir.InitOptions{Origin: origin, Store: store}
+	choices := datadir.InitOptions{Origin: origin, Store: store, Operator: func() (indelible.PublicKey, error) { return a.firstOperator(firstName) }}
 	if !noEncryption {
 		choices.Keys = &datadir.KeysConfig{Root: "file"}
 	}
@@ -86,6 +91,7 @@ func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum
 	} else {
 		fmt.Fprintf(w, "encryption  none: whoever can read the store can read the records\n")
 	}
+	fmt.Fprintf(w, "operator    %s; more with `indelible keys operator add NAME`: two decide what is erased\n", govern.OperatorPath(a.dir, firstName))
 	fmt.Fprintf(w, "deletion    %s\n", store.WhoCanDelete())
 	fmt.Fprintln(a.stdout, vkey)
 	return nil

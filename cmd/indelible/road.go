@@ -16,6 +16,8 @@ import (
 type road interface {
 	Record(ctx context.Context, events []*indelible.Event, opt recorder.Options) (pending []*recorder.Pending, away, err error)
 	Flush(ctx context.Context) (away, err error)
+	// Order has what a govern.Order says done.
+	Order(ctx context.Context, order []byte) (result []byte, err error)
 	Close() error
 }
 

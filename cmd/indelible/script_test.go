@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": exitCode, "flip": flipByte, "replace": replaceText, "json": compareJSON, "get": getJSON, "lines": countLines,
-			"copydir": copyDir,
+			"copydir": copyDir, "word": getWord,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -131,6 +131,11 @@ func compareJSON(ts *testscript.TestScript, neg bool, args []string) {
 // get VAR FILE LINE PATH: put the member into an environment variable.
 func getJSON(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], valueAt(ts, args[1], args[2], args[3]))
+}
+
+// word VAR FILE: put what a file holds, one word, into an environment variable.
+func getWord(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 }
 
 // lines FILE N: the file has N lines.

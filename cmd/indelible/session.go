@@ -10,6 +10,7 @@ import (
 
 	"indelible"
 	"indelible/internal/datadir"
+	"indelible/internal/govern"
 	"indelible/internal/handover"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
@@ -22,8 +23,9 @@ type session struct {
 	ledger   *ledger.Ledger
 	recorder *recorder.Recorder
 	endKeys  func() error
-	others   *handover.Server // takes events from other processes
-	waited   bool             // for the log to be replayed
+	others   *handover.Server // takes events and orders from other processes
+	decide   *govern.Executor
+	waited   bool // for the log to be replayed
 }
 
 // writeOptions are the flags of commands that write.
@@ -76,7 +78,8 @@ func (a *app) openLocked(ctx context.Context, d *datadir.Directory, lock *datadi
 		return nil, errors.Join(err, endKeys(), lock.Release())
 	}
 	s := &session{dir: d, lock: lock, ledger: l, recorder: recorder.New(l, cfg, sealer), endKeys: endKeys}
-	if s.others, err = handover.Serve(d.Path, l, s.recorder); err != nil {
+	s.decide = a.executor(s)
+	if s.others, err = handover.Serve(d.Path, l, s.recorder, s.Order); err != nil {
 		// Others then wait for the lock, as they do when nobody answers.
 		cfg.Log.Warn("cannot take events from other processes", "err", err)
 	}

@@ -124,6 +124,9 @@ type InitOptions struct {
 	Origin string // empty: indelible.invalid/<random>
 	Store  StoreConfig
 	Keys   *KeysConfig // nil: records are not encrypted
+	// Operator makes the key of the first operator, once there is a directory
+	// for keys; nil: none.
+	Operator func() (indelible.PublicKey, error)
 }
 
 // ErrExists: there is a ledger already.
@@ -167,7 +170,15 @@ func Init(ctx context.Context, path string, opt InitOptions, env Env) (*Director
 	if err := d.makeKeys(ctx, env); err != nil {
 		return nil, err
 	}
-	if err := ledger.Create(ctx, d.ledgerConfig(k)); err != nil {
+	cfg := d.ledgerConfig(k)
+	if opt.Operator != nil {
+		operator, err := opt.Operator()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Operator = &operator
+	}
+	if err := ledger.Create(ctx, cfg); err != nil {
 		return nil, err
 	}
 	return d, d.saveConfig()

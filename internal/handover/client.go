@@ -107,6 +107,24 @@ func (c *Client) Flush(ctx context.Context) (away error, err error) {
 	return nil, nil
 }
 
+// Order asks the holder to do something, and returns what came of it. Whoever
+// gets ErrGone does not know whether it was done.
+func (c *Client) Order(ctx context.Context, order []byte) (result []byte, err error) {
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	defer stop()
+	if err := writeLine(c.w, request{Version: protocolVersion, Op: opOrder, Order: order}); err != nil {
+		return nil, c.gone(ctx, err)
+	}
+	if err := c.w.Flush(); err != nil {
+		return nil, c.gone(ctx, err)
+	}
+	rep, err := c.reply(ctx)
+	if err == nil && rep.Error != "" {
+		err = errors.New(rep.Error)
+	}
+	return rep.Result, err
+}
+
 func (c *Client) reply(ctx context.Context) (rep reply, err error) {
 	line, err := readLine(c.r, nil)
 	if err != nil {

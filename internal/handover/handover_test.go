@@ -52,7 +52,7 @@ func hold(t *testing.T, dir string) *holder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := handover.Serve(dir, l, recorder.New(l, cfg, recorder.Plain))
+	s, err := handover.Serve(dir, l, recorder.New(l, cfg, recorder.Plain), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,8 @@ import (
 
 // The protocol: the client sends a request and, for `append`, Count lines of
 // events (JSON with ids); the server answers with a reply for each event, in
-// order, and for `flush` with one. All are lines of JSON. A connection carries
+// order, and for `flush` and `order` with one. What an order says is between
+// the commands. All are lines of JSON. A connection carries
 // any number of requests.
 const protocolVersion = 1
 
@@ -23,6 +24,7 @@ const protocolVersion = 1
 const (
 	opAppend = "append"
 	opFlush  = "flush"
+	opOrder  = "order"
 )
 
 const (
@@ -37,6 +39,8 @@ type request struct {
 	AwaitStore bool   `json:"await_store,omitempty"`
 	Import     bool   `json:"import,omitempty"`
 	System     bool   `json:"system,omitempty"`
+
+	Order json.RawMessage `json:"order,omitempty"`
 }
 
 type reply struct {
@@ -45,6 +49,7 @@ type reply struct {
 	Conflict string                `json:"conflict,omitempty"`
 	Error    string                `json:"error,omitempty"` // of the whole request
 	Away     string                `json:"away,omitempty"`  // why the store is away
+	Result   json.RawMessage       `json:"result,omitempty"`
 }
 
 // socketPath is where the holder listens.

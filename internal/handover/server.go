@@ -21,6 +21,7 @@ type Server struct {
 	listener net.Listener
 	recorder *recorder.Recorder
 	ledger   *ledger.Ledger
+	orders   Orders
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -33,13 +34,16 @@ type Server struct {
 // storeWait is how long a hand-over waits for a store that does not answer.
 const storeWait = 10 * time.Second
 
+// Orders carries out what another process asks for, and answers with JSON.
+type Orders func(ctx context.Context, order []byte) (result []byte, err error)
+
 // Serve listens in a data directory whose writer's lock the caller holds.
-func Serve(dir string, l *ledger.Ledger, r *recorder.Recorder) (*Server, error) {
+func Serve(dir string, l *ledger.Ledger, r *recorder.Recorder, orders Orders) (*Server, error) {
 	listener, err := listen(dir)
 	if err != nil {
 		return nil, fmt.Errorf("listen for other processes: %w", err)
 	}
-	s := &Server{listener: listener, recorder: r, ledger: l, conns: make(map[net.Conn]bool)}
+	s := &Server{listener: listener, recorder: r, ledger: l, orders: orders, conns: make(map[net.Conn]bool)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.wg.Go(s.accept)
 	return s, nil
@@ -129,6 +133,8 @@ func (s *Server) serve(c net.Conn) {
 			err = s.append(r, w, &req)
 		case opFlush:
 			err = writeLine(w, s.flush())
+		case opOrder:
+			err = writeLine(w, s.order(req.Order))
 		default:
 			err = fmt.Errorf("unknown operation %q", req.Op)
 		}
@@ -213,6 +219,14 @@ func (s *Server) wait(p *recorder.Pending) (*indelible.Receipt, string, error) {
 		text = away.Error()
 	}
 	return &receipt, text, nil
+}
+
+func (s *Server) order(order []byte) reply {
+	result, err := s.orders(s.ctx, order)
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
+	return reply{Result: result}
 }
 
 func (s *Server) flush() reply {

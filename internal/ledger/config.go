@@ -30,6 +30,9 @@ type Config struct {
 	IDKey   *[32]byte
 	Sealer  Sealer
 
+	// Operator is for Create: the first who can propose and approve.
+	Operator *indelible.PublicKey
+
 	CommitEvery  time.Duration // 200 ms; 1 s is right for S3
 	PublishEvery time.Duration // 1 s; 5 s is right for S3
 	Retention    time.Duration // how long segments are locked; 0: not

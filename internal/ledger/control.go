@@ -13,6 +13,13 @@ type control struct {
 	kind    indelible.Kind
 	content any
 	done    chan error
+	placed  Decision
+}
+
+// Decision is where a system leaf stands that was asked for.
+type Decision struct {
+	Index uint64
+	Time  int64 // of its commit, ms
 }
 
 // AddSystem puts a system leaf into the log: a rotation of the log key,
@@ -20,30 +27,36 @@ type control struct {
 // store; a leaf the log would not accept is refused and not written. When ctx
 // ends first the leaf may be in the log or not.
 func (l *Ledger) AddSystem(ctx context.Context, kind indelible.Kind, content any) error {
+	_, err := l.Decide(ctx, kind, content)
+	return err
+}
+
+// Decide is AddSystem, and says where the leaf is.
+func (l *Ledger) Decide(ctx context.Context, kind indelible.Kind, content any) (Decision, error) {
 	switch kind {
 	case indelible.KindLogKey, indelible.KindInterference,
 		indelible.KindFence, indelible.KindExpired, indelible.KindPolicy, indelible.KindHold:
 	default:
-		return fmt.Errorf("a %s leaf cannot be asked for", kind)
+		return Decision{}, fmt.Errorf("a %s leaf cannot be asked for", kind)
 	}
-	c := &control{kind, content, make(chan error, 1)}
+	c := &control{kind: kind, content: content, done: make(chan error, 1)}
 	l.mu.Lock()
 	l.controls = append(l.controls, c)
 	l.mu.Unlock()
 	l.nudge()
 	select {
 	case err := <-c.done:
-		return err
+		return c.placed, err
 	case <-ctx.Done():
 		l.dropControls([]*control{c})
-		return ctx.Err()
+		return Decision{}, ctx.Err()
 	case <-l.done:
 	}
 	select {
 	case err := <-c.done:
-		return err
+		return c.placed, err
 	default:
-		return l.Err()
+		return Decision{}, l.Err()
 	}
 }
 
@@ -89,6 +102,7 @@ func (l *Ledger) addControls(b *batch) error {
 		}
 	}
 	for _, c := range l.waitingControls() {
+		c.placed = Decision{Index: t.size, Time: t.time}
 		if err := t.addChecked(c.kind, c.content); err != nil {
 			l.dropControls([]*control{c})
 			c.done <- err

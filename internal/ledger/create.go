@@ -28,7 +28,7 @@ func Create(ctx context.Context, cfg Config) error {
 	s.logID = cfg.LogID
 	t := s.begin(0, cfg.Clock().UnixMilli())
 	err = t.addSystem(indelible.KindGenesis, indelible.Genesis{
-		Format: 1, Suite: 1, Origin: cfg.Origin, VerifierKey: vkey, LogID: cfg.LogID, Writer: cfg.Writer.Endorsed,
+		Format: 1, Suite: 1, Origin: cfg.Origin, VerifierKey: vkey, LogID: cfg.LogID, Operator: cfg.Operator, Writer: cfg.Writer.Endorsed,
 	})
 	if err != nil {
 		return err

@@ -117,7 +117,7 @@ func (t *txn) checkGovernance(leaf *indelible.Leaf, payload []byte) error {
 }
 
 func (t *txn) checkFence(leaf *indelible.Leaf, f *indelible.Fence) error {
-	if n := len(f.Keys); n == 0 || n > indelible.MaxFenceKeys {
+	if n := len(f.Keys); n == 0 && f.Erased == nil || n > indelible.MaxFenceKeys {
 		return fmt.Errorf("names %d keys: want 1 to %d", n, indelible.MaxFenceKeys)
 	}
 	for i := 1; i < len(f.Keys); i++ {
@@ -272,16 +272,23 @@ func (t *txn) approved(a *indelible.Approval, action *indelible.Action) error {
 	return a.Verify(action, t.base.origin, t.logID, t.gov.operators)
 }
 
+// Keeps reports whether a hold keeps something of what would be erased. A hold
+// on a time alone keeps every person and tenant: of whom there is nothing in
+// that time the log does not say.
+func (h *HeldScope) Keeps(e *indelible.Erase) bool {
+	switch {
+	case h.Tenant != nil && *h.Tenant != e.Tenant:
+		return false
+	case h.Subject != nil && e.Subject != nil && *h.Subject != *e.Subject:
+		return false
+	}
+	return true
+}
+
 // heldErasure is a hold that keeps something of what would be erased, or nil.
-// A hold on a time alone keeps every person and tenant: of whom there is nothing
-// in that time the log does not say.
 func (g *governance) heldErasure(e *indelible.Erase) *HeldScope {
 	for _, id := range slices.SortedFunc(maps.Keys(g.holds), func(a, b indelible.ID) int { return cmp.Compare(string(a[:]), string(b[:])) }) {
-		h := g.holds[id]
-		switch {
-		case h.Tenant != nil && *h.Tenant != e.Tenant:
-		case h.Subject != nil && e.Subject != nil && *h.Subject != *e.Subject:
-		default:
+		if h := g.holds[id]; h.Keeps(e) {
 			return &h
 		}
 	}

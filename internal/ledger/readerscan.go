@@ -108,3 +108,17 @@ func (r *Reader) Since(ctx context.Context, first uint64, keep func(*indelible.L
 		}
 	}
 }
+
+// TenantSalt is the salt of the tenant with a reference, under the checkpoint.
+func (r *Reader) TenantSalt(ctx context.Context, ref indelible.Ref, opener Opener) (salt [32]byte, err error) {
+	s, err := r.decided(ctx)
+	if err != nil {
+		return salt, err
+	}
+	no, there := s.byRef[ref]
+	if !there {
+		return salt, fmt.Errorf("%w: no such tenant", ErrNotFound)
+	}
+	t, err := opener.OpenTenant(s.tenants[no-1].Payload)
+	return t.Salt, err
+}

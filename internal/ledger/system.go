@@ -54,6 +54,10 @@ func (t *txn) checkSystem(leaf *indelible.Leaf, payload []byte, seg *Segment) er
 			return err
 		}
 		t.writers = append(t.writers, g.Writer)
+		if g.Operator != nil {
+			gov := t.decide()
+			gov.operators = append(gov.operators, *g.Operator)
+		}
 	case indelible.KindWriterKey:
 		var w indelible.WriterKey
 		if err := systemContent(payload, &w); err != nil {

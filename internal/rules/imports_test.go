@@ -76,6 +76,8 @@ var rooms = map[string]room{
 		[]string{"github.com/goccy/go-yaml", "golang.org/x/mod"},
 	},
 	"internal/backup": {nil, []string{"filippo.io/age"}},
+	// What people decide about a log.
+	"internal/govern": {[]string{".", "internal/disk", "internal/ledger", "internal/seal"}, nil},
 	// Events from other processes on this machine, to the one that writes.
 	"internal/handover": {[]string{".", "internal/ledger", "internal/recorder"}, nil},
 
@@ -92,7 +94,7 @@ var rooms = map[string]room{
 			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger", "internal/mask",
 			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/runs/sample", "internal/runs/sqlite", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 			"internal/history", "internal/search", "internal/search/sqlite",
-			"internal/seal",
+			"internal/govern", "internal/seal",
 			"internal/dataset/bucket", "internal/dataset/compress", "internal/dataset/encrypt", "internal/dataset/parquet",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"indelible"
+	"indelible/internal/govern"
+)
+
+func (a *app) approveCommand() *cobra.Command {
+	var by string
+	cmd := &cobra.Command{
+		Use:   "approve [ID]",
+		Short: "Approve what another operator proposed, and carry it out",
+		Long: `Approve what another operator proposed, within 24 hours, and carry it out.
+Without an ID it lists what waits. What was interrupted is completed by giving
+the same command again.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.proposals(cmd.Context())
+			}
+			return a.approve(cmd.Context(), args[0], by)
+		},
+	}
+	cmd.Flags().StringVar(&by, "operator", "", operatorFlag)
+	return cmd
+}
+
+// propose keeps a proposal and prints its id.
+func (a *app) propose(ctx context.Context, g *governed, o *govern.Operator, operators []indelible.PublicKey, action indelible.Action, about govern.About) error {
+	proposals, err := a.openProposals(ctx, g.Directory)
+	if err != nil {
+		return err
+	}
+	p, err := proposals.Propose(o, action, about, operators, g.Config.LogID, time.Now())
+	if errors.Is(err, govern.ErrOneOperator) {
+		return failf(exitFailure, "register another person with `indelible keys operator add NAME`", "%w", err)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "proposed    %s\n", visible(about.Text))
+	fmt.Fprintf(a.stderr, "by          %s; another operator runs `indelible approve %s` before %s\n", o.Name, p.ID(), p.Expires().Format(time.RFC3339))
+	fmt.Fprintln(a.stdout, p.ID())
+	return nil
+}
+
+func (a *app) approve(ctx context.Context, text, by string) error {
+	var id indelible.ID
+	if err := id.UnmarshalText([]byte(text)); err != nil {
+		return usagef("give the 32 hex digits that were printed when it was proposed", "%q is not a proposal's id", text)
+	}
+	g, err := a.openGoverned(ctx)
+	if err != nil {
+		return err
+	}
+	proposals, err := a.openProposals(ctx, g.Directory)
+	if err != nil {
+		return err
+	}
+	p, err := proposals.Read(id)
+	if errors.Is(err, govern.ErrNoProposal) {
+		return failf(exitFailure, "`indelible approve` lists what waits", "%w, or it was carried out", err)
+	}
+	if err != nil {
+		return err
+	}
+	if !p.Approved() {
+		decided, err := g.Decided(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.Approval.VerifyProposal(&p.Action, g.Config.Origin, g.Config.LogID, decided.Operators); err != nil {
+			return fmt.Errorf("proposal %s: %w", id, err)
+		}
+		o, err := a.operator(by, decided.Operators, p.Approval.Proposer)
+		if err != nil {
+			return err
+		}
+		if p, err = proposals.Approve(id, o, g.Config.LogID, time.Now()); err != nil {
+			return failf(exitFailure, "propose it again, or approve with the key of another operator", "%w", err)
+		}
+		fmt.Fprintf(a.stderr, "approved    %s\n", visible(p.About.Text))
+		fmt.Fprintf(a.stderr, "by          %s; proposed by %s\n", a.nameOf(p.Approval.Approver), a.nameOf(p.Approval.Proposer))
+	}
+	if _, err := a.order(ctx, g.Directory, govern.Order{Execute: &id}); err != nil {
+		return failf(exitFailure, "it is approved; run the same command again to complete it", "%w", err)
+	}
+	fmt.Fprintln(a.stdout, p.ID())
+	return nil
+}
+
+func (a *app) proposals(ctx context.Context) error {
+	g, err := a.openGoverned(ctx)
+	if err != nil {
+		return err
+	}
+	proposals, err := a.openProposals(ctx, g.Directory)
+	if err != nil {
+		return err
+	}
+	list, err := proposals.List()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PROPOSAL\tBY\tUNTIL\tWHAT")
+	for _, p := range list {
+		until := p.Expires().Format(time.RFC3339)
+		switch {
+		case p.Approved():
+			until = "approved; give its approval again to complete it"
+		case time.Now().After(p.Expires()):
+			until = "ended"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.ID(), a.nameOf(p.Approval.Proposer), until, visible(p.About.Text))
+	}
+	return w.Flush()
+}

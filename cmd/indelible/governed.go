@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"indelible"
+	"indelible/internal/datadir"
+	"indelible/internal/govern"
+	"indelible/internal/ledger"
+	"indelible/internal/recorder"
+	"indelible/internal/seal"
+)
+
+// governed is a log somebody decides about: its published part, without a lock.
+type governed struct {
+	*datadir.Directory
+	reading *reading
+}
+
+func (a *app) openGoverned(ctx context.Context) (*governed, error) {
+	d, err := datadir.Open(ctx, a.dir, a.env)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.openForReading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &governed{d, r}, nil
+}
+
+// Decided is what was decided up to the checkpoint. Whoever decides anything
+// publishes it.
+func (g *governed) Decided(ctx context.Context) (ledger.Decided, error) {
+	return g.reading.Decided(ctx)
+}
+
+// executor carries out orders in a session.
+func (a *app) executor(s *session) *govern.Executor {
+	return &govern.Executor{
+		Dir: s.dir.Path, Log: s.ledger, Clock: time.Now,
+		Proposals: func(ctx context.Context) (*govern.Proposals, error) { return a.openProposals(ctx, s.dir) },
+		Record:    s.recordOwn,
+	}
+}
+
+// recordOwn records an event of the log's own until it is in the store.
+func (s *session) recordOwn(ctx context.Context, e *indelible.Event) error {
+	pending, err := s.recorder.Record(ctx, []*indelible.Event{e}, recorder.Options{AwaitStore: true, System: true})
+	if err == nil {
+		err = pending[0].Err
+	}
+	if err != nil {
+		return err
+	}
+	_, away, err := pending[0].WaitWhileStoreAnswers(ctx, storeWait)
+	if away != nil {
+		err = errors.Join(err, fmt.Errorf("the store does not answer: %w", away))
+	}
+	return err
+}
+
+// Order implements road.
+func (s *session) Order(ctx context.Context, order []byte) ([]byte, error) {
+	var o govern.Order
+	d := json.NewDecoder(bytes.NewReader(order))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&o); err != nil {
+		return nil, fmt.Errorf("an order of another version of this program: %w", err)
+	}
+	r, err := s.decide.Do(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(r)
+}
+
+// openProposals opens the proposals of a data directory.
+func (a *app) openProposals(ctx context.Context, d *datadir.Directory) (*govern.Proposals, error) {
+	var root seal.KeyWrapper
+	if d.Encrypted() {
+		var err error
+		if root, err = datadir.OpenRootKey(ctx, d.Path, d.Config.Keys, a.env); err != nil {
+			return nil, err
+		}
+	}
+	return govern.OpenProposals(d.Path, d.Config.Origin, root), nil
+}
+
+// order has the process that writes do something: this one, or the one that
+// holds the directory.
+func (a *app) order(ctx context.Context, d *datadir.Directory, o govern.Order) (r govern.Result, err error) {
+	b, err := json.Marshal(o)
+	if err != nil {
+		return r, err
+	}
+	road, err := a.findRoad(ctx, d, writeOptions{})
+	if err != nil {
+		return r, err
+	}
+	answer, err := road.Order(ctx, b)
+	if err = errors.Join(err, road.Close()); err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(answer, &r); err != nil {
+		return r, fmt.Errorf("the writing process answered with something else than a result: %w", err)
+	}
+	return r, nil
+}
+
+// subject is the reference of a person in what is decided about him or her.
+func (g *governed) subject(ctx context.Context, idKey *[32]byte, tenant, subject string) (*indelible.Ref, error) {
+	salt, err := g.reading.TenantSalt(ctx, indelible.TenantRef(idKey, tenant), g.reading.sealer)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, g.reading.notFound("tenant", tenant)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", field(tenant), err)
+	}
+	key := indelible.TenantKey(idKey, &salt)
+	ref := indelible.SubjectRef(&key, subject)
+	return &ref, nil
+}

@@ -1,0 +1,146 @@
+package govern
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"indelible"
+	"indelible/internal/ledger"
+)
+
+// Order is what the process that writes a log is asked to do. Exactly one
+// member is set.
+type Order struct {
+	Policy  *indelible.Policy `json:"policy,omitempty"`
+	Hold    *Held             `json:"hold,omitempty"`
+	Execute *indelible.ID     `json:"execute,omitempty"` // an approved proposal
+}
+
+// Held is a new hold and, for the record in the log's own tenant, its words.
+type Held struct {
+	Scope indelible.HoldScope `json:"scope"`
+	Event json.RawMessage     `json:"event"` // `hold.added`, an event of _system
+}
+
+// Result is what came of an order.
+type Result struct{}
+
+// Log is what the executor needs of the ledger that is open for writing.
+type Log interface {
+	Ready(ctx context.Context) error
+	Decide(ctx context.Context, kind indelible.Kind, content any) (ledger.Decision, error)
+	Decided() ledger.Decided
+	FlushWhileStoreAnswers(ctx context.Context, wait time.Duration) (away, err error)
+}
+
+// Executor carries orders out in the process that writes the log, one at a time.
+type Executor struct {
+	Dir       string // the data directory
+	Log       Log
+	Proposals func(ctx context.Context) (*Proposals, error)
+	// Record records an event of the log's own tenant _system until it is in the
+	// store. The same event twice is one.
+	Record func(ctx context.Context, e *indelible.Event) error
+	Clock  func() time.Time
+
+	mu sync.Mutex
+}
+
+// storeWait is how long an order waits for a store that does not answer.
+const storeWait = 10 * time.Second
+
+// Do carries out an order. An order that was interrupted is completed by
+// giving it again.
+func (x *Executor) Do(ctx context.Context, o Order) (Result, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	ready, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	if err := x.Log.Ready(ready); err != nil {
+		return Result{}, fmt.Errorf("the log cannot be read to its end: %w", err)
+	}
+	switch {
+	case o.Policy != nil:
+		return Result{}, x.decide(ctx, indelible.KindPolicy, o.Policy)
+	case o.Hold != nil:
+		return Result{}, x.hold(ctx, o.Hold)
+	case o.Execute != nil:
+		return x.execute(ctx, *o.Execute)
+	}
+	return Result{}, errors.New("an order of another version of this program")
+}
+
+// decide puts a leaf into the log and publishes it.
+func (x *Executor) decide(ctx context.Context, kind indelible.Kind, content any) error {
+	wait, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	if _, err := x.Log.Decide(wait, kind, content); err != nil {
+		return err
+	}
+	return x.publish(ctx)
+}
+
+func (x *Executor) publish(ctx context.Context) error {
+	away, err := x.Log.FlushWhileStoreAnswers(ctx, storeWait)
+	if away != nil {
+		err = errors.Join(err, fmt.Errorf("the store does not answer: %w", away))
+	}
+	return err
+}
+
+func (x *Executor) hold(ctx context.Context, h *Held) error {
+	e, err := indelible.ParseStoredEvent(h.Event)
+	if err != nil {
+		return fmt.Errorf("hold: %w", err)
+	}
+	// The words first: a hold whose reason is lost helps nobody.
+	if err := x.Record(ctx, e); err != nil {
+		return err
+	}
+	return x.decide(ctx, indelible.KindHold, indelible.Hold{Add: &h.Scope})
+}
+
+// execute carries out what two operators decided, and takes the proposal away.
+func (x *Executor) execute(ctx context.Context, id indelible.ID) (Result, error) {
+	proposals, err := x.Proposals(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	p, err := proposals.Read(id)
+	if err != nil {
+		return Result{}, err
+	}
+	if !p.Approved() {
+		return Result{}, fmt.Errorf("proposal %s is not approved", id)
+	}
+	var r Result
+	d := x.Log.Decided()
+	switch a := &p.Action; {
+	case a.Operator != nil:
+		if !slices.Contains(d.Operators, *a.Operator) {
+			err = x.decide(ctx, indelible.KindPolicy, indelible.Policy{Operator: &indelible.Operator{Key: *a.Operator}, Approval: &p.Approval})
+		}
+	case a.Lift != nil:
+		if slices.ContainsFunc(d.Holds, func(h ledger.HeldScope) bool { return h.ID == *a.Lift }) {
+			err = x.decide(ctx, indelible.KindHold, indelible.Hold{Lift: a.Lift, Approval: &p.Approval})
+		}
+		if err == nil {
+			err = dropHoldWords(x.Dir, *a.Lift)
+		}
+	case a.Retention != nil:
+		if d.Retention == nil || !d.Retention.Equal(a.Retention) {
+			err = x.decide(ctx, indelible.KindPolicy, indelible.Policy{Retention: a.Retention, Approval: &p.Approval})
+		}
+	default:
+		err = errors.New("a proposal of another version of this program")
+	}
+	if err != nil {
+		return r, err
+	}
+	return r, proposals.Remove(id)
+}

@@ -1,0 +1,104 @@
+package govern
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"indelible"
+	"indelible/internal/disk"
+)
+
+// HoldWords is what the log says of a hold in keyed references alone: whose
+// records it keeps, and why. It lies in the data directory until the hold is
+// lifted, and in an event of the log.
+type HoldWords struct {
+	ID     indelible.ID `json:"id"`
+	Tenant string       `json:"tenant,omitempty"`
+	Reason string       `json:"reason"`
+	Added  time.Time    `json:"added"`
+}
+
+func holdsPath(dir string) string { return filepath.Join(dir, "keys", "holds.json") }
+
+// ReadHoldWords reads the words of a data directory's holds; none is no error.
+func ReadHoldWords(dir string) ([]HoldWords, error) {
+	b, err := disk.ReadFile(disk.OS, holdsPath(dir), 16<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var words []HoldWords
+	if err := decodeStrict(b, &words); err != nil {
+		return nil, fmt.Errorf("holds.json: %w", err)
+	}
+	return words, nil
+}
+
+// AddHoldWords keeps the words of a hold.
+func AddHoldWords(dir string, w HoldWords) error {
+	words, err := ReadHoldWords(dir)
+	if err != nil {
+		return err
+	}
+	return writeHoldWords(dir, append(words, w))
+}
+
+// dropHoldWords forgets the words of a hold that was lifted.
+func dropHoldWords(dir string, id indelible.ID) error {
+	words, err := ReadHoldWords(dir)
+	if err != nil || !slices.ContainsFunc(words, func(w HoldWords) bool { return w.ID == id }) {
+		return err
+	}
+	return writeHoldWords(dir, slices.DeleteFunc(words, func(w HoldWords) bool { return w.ID == id }))
+}
+
+func writeHoldWords(dir string, words []HoldWords) error {
+	b, err := json.MarshalIndent(words, "", "  ")
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(disk.OS, holdsPath(dir), append(b, '\n'))
+}
+
+// HoldEvent is the event that says why a hold began.
+func HoldEvent(s *indelible.HoldScope, tenant, reason string, at time.Time) []byte {
+	details := map[string]any{"hold": s.ID, "reason": reason}
+	if tenant != "" {
+		details["tenant"] = tenant
+	}
+	for name, v := range map[string]*int64{"from": s.From, "until": s.Until} {
+		if v != nil {
+			details[name] = time.UnixMilli(*v).UTC().Format(time.RFC3339Nano)
+		}
+	}
+	if s.Subject != nil {
+		details["subject_ref"] = s.Subject
+	}
+	return systemEvent(s.ID, "hold.added", "hold", "add", at, details).AppendJSON(nil)
+}
+
+// SystemTenant holds the events the log records of itself.
+const SystemTenant = "_system"
+
+// systemEvent is an event of the log's own tenant. The same id gives the same
+// event id, so that recording it again adds nothing.
+func systemEvent(id indelible.ID, eventType, resource, action string, at time.Time, details map[string]any) *indelible.Event {
+	text, err := json.Marshal(details)
+	if err != nil {
+		panic(err) // only of what cannot be JSON
+	}
+	u := id
+	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80 // UUID version 8: our own
+	return &indelible.Event{
+		ID:        fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]),
+		Timestamp: at.UTC(), EventType: eventType, TenantID: SystemTenant,
+		ResourceType: resource, ResourceID: id.String(), Action: action, Outcome: "success", Details: text,
+	}
+}
