@@ -94,7 +94,11 @@ func (c *conn) checkRevisions(ctx context.Context, t *table, p *place) error {
 		return err
 	}
 	if len(rows) > 0 {
-		return runs.Failf(runs.OtherSource, "run `indelible runs migrate --restamp --apply`, and go on with --resync", "row %s has the revision of a transaction that has not been yet: the table came from another database", clip(rows[0][0]))
+		return notYet(rows[0][0])
 	}
 	return nil
+}
+
+func notYet(id string) error {
+	return runs.Failf(runs.OtherSource, "run `indelible runs migrate --restamp --apply`, and go on with --resync", "row %s has the revision of a transaction that has not been yet: the table came from another database", clip(id))
 }

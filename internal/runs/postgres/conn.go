@@ -86,7 +86,7 @@ func (c *conn) begin(ctx context.Context, snapshot string, timeout time.Duration
 	}
 	settings := []string{
 		"synchronize_seqscans", "off", "max_parallel_workers_per_gather", "0", "jit", "off",
-		"TimeZone", "UTC", "DateStyle", "ISO", "extra_float_digits", "1", "client_encoding", "UTF8", "bytea_output", "hex", "row_security", "on",
+		"TimeZone", "UTC", "DateStyle", "ISO", "extra_float_digits", "1", "client_encoding", c.encoding(), "bytea_output", "hex", "row_security", "on",
 		"lock_timeout", "10s", "idle_in_transaction_session_timeout", "0",
 		"statement_timeout", strconv.FormatInt(timeout.Milliseconds(), 10),
 	}
@@ -98,6 +98,15 @@ func (c *conn) begin(ctx context.Context, snapshot string, timeout time.Duration
 		sql += "SET LOCAL " + settings[i] + " = " + quote(settings[i+1]) + ";"
 	}
 	return c.exec(ctx, sql)
+}
+
+// encoding is what texts come in: UTF-8, unless the database does not know what
+// its own are in. Then they are looked at here, where the row is known.
+func (c *conn) encoding() string {
+	if c.pg.ParameterStatus("server_encoding") == "SQL_ASCII" {
+		return "SQL_ASCII"
+	}
+	return "UTF8"
 }
 
 // quote makes an SQL string of a text that was not chosen by anybody outside;

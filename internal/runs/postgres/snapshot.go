@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -335,7 +336,7 @@ func (s *snapshot) stream(ctx context.Context, c *conn, tenant string, shard int
 	defer stop()
 	rows := c.pg.ExecParams(scanning, sql, st.args, nil, nil, []int16{1})
 	d := newDecoder(s.selected, s.q.MaxRow, s.place.encoding == "SQL_ASCII")
-	want := []byte(tenant)
+	future := s.future()
 	fail := func(err error) error {
 		stop()
 		rows.Close()
@@ -345,8 +346,11 @@ func (s *snapshot) stream(ctx context.Context, c *conn, tenant string, shard int
 		if err := d.decode(rows.Values()); err != nil {
 			return fail(err)
 		}
-		if tenant != "" && string(d.run.TenantID) != string(want) {
+		if tenant != "" && string(d.run.TenantID) != tenant {
 			return fail(runs.Failf(runs.Isolation, "nothing was written; look at the policies of the table", "the database gave row %s of another tenant", clip(string(d.run.ID))))
+		}
+		if d.run.Revision >= future {
+			return fail(notYet(string(d.run.ID)))
 		}
 		if n%64 == 0 {
 			if err := s.young(); err != nil {
@@ -362,6 +366,19 @@ func (s *snapshot) stream(ctx context.Context, c *conn, tenant string, shard int
 	}
 	_, err = rows.Close()
 	return err
+}
+
+// future is the first revision no row can have yet: a chain would read rows with
+// it again and again.
+func (s *snapshot) future() uint64 {
+	if s.link == nil || !s.table.stamped || s.place.standby {
+		return math.MaxUint64
+	}
+	_, xmax, err := parseSnapshot(s.place.snapshot)
+	if err != nil {
+		return 0
+	}
+	return xmax
 }
 
 // collation orders texts by their bytes, as every other source does; not so

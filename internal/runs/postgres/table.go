@@ -73,7 +73,7 @@ SELECT format('%I.%I', n.nspname, c.relname), pg_relation_size(c.oid) / current_
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = $1::oid AND c.relkind <> 'p'
    OR c.oid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass) WHERE isleaf)
-   OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::oid)
+   OR c.relkind <> 'p' AND c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::oid)
 ORDER BY 1`
 
 // describe looks the table up. The search path is used for that and then put
