@@ -76,28 +76,47 @@ func tesseraAppend(ctx context.Context, dir string, callers int, batch uint, age
 	return float64(count.Load()) / took.Seconds(), shutdown(ctx)
 }
 
-// benchTessera compares appends at Tessera's best batch setting.
+// benchTessera finds Tessera's best batch setting, then appends to it and to
+// our log in turn.
 func benchTessera(ctx context.Context, e *env) error {
-	best, setting := 0.0, ""
-	for i, s := range []struct {
+	type setting struct {
 		batch uint
 		age   time.Duration
-	}{{256, 10 * time.Millisecond}, {1024, 10 * time.Millisecond}, {1024, 100 * time.Millisecond}, {4096, 250 * time.Millisecond}} {
-		rate, err := tesseraAppend(ctx, filepath.Join(e.dir, fmt.Sprintf("tessera%d", i)), 1024, s.batch, s.age, 2*time.Second)
-		if err != nil {
-			return err
-		}
+	}
+	logs := 0
+	theirs := func(s setting) (float64, error) {
+		logs++
+		rate, err := tesseraAppend(ctx, filepath.Join(e.dir, fmt.Sprintf("tessera%d", logs)), 1024, s.batch, s.age, 2*time.Second)
 		if os.Getenv("BENCH_VERBOSE") != "" {
 			fmt.Printf("  Tessera, batch %d, age %s: %.0f/s\n", s.batch, s.age, rate)
 		}
-		if rate > best {
-			best, setting = rate, fmt.Sprintf("batch %d, age %s", s.batch, s.age)
+		return rate, err
+	}
+	var best setting
+	most := 0.0
+	for _, s := range []setting{{256, 10 * time.Millisecond}, {1024, 10 * time.Millisecond}, {1024, 100 * time.Millisecond}, {4096, 250 * time.Millisecond}} {
+		rate, err := theirs(s)
+		if err != nil {
+			return err
+		}
+		if rate > most {
+			most, best = rate, s
 		}
 	}
-	ours, err := ledgerAppend(ctx, e, 1024, 2*time.Second, 1, "against-tessera")
-	if err != nil {
-		return err
+	var pairs []pair
+	for round := range 5 {
+		limit, err := theirs(best)
+		if err != nil {
+			return err
+		}
+		ours, err := ledgerAppend(ctx, e, 1024, 2*time.Second, 1, fmt.Sprintf("against-tessera-%d", round))
+		if err != nil {
+			return err
+		}
+		pairs = append(pairs, pair{ours, limit})
 	}
-	row(fmt.Sprintf("durable append, 1,024 callers: %.0f/s against Tessera POSIX %.0f/s (%s)", ours, best, setting), fmt.Sprintf("%.1f x", ours/best), "8 x", "5 x")
+	m := median(pairs)
+	row(fmt.Sprintf("durable append, 1,024 callers: %.0f/s against Tessera POSIX %.0f/s (batch %d, age %s)", m.ours, m.limit, best.batch, best.age),
+		fmt.Sprintf("%.1f x", m.ratio()), "8 x", "5 x")
 	return nil
 }
