@@ -22,7 +22,7 @@ func (a *app) keysCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.keysListCommand(), a.keysBackupCommand(), a.keysRestoreCommand(), a.keysRotateCommand(), a.operatorCommand())
+	cmd.AddCommand(a.keysListCommand(), a.keysBackupCommand(), a.keysRestoreCommand(), a.keysRotateRootCommand(), a.keysRotateCommand(), a.operatorCommand())
 	return cmd
 }
 
@@ -32,17 +32,24 @@ func (a *app) keysListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Show which keys are here, and how old they are; never a key itself",
 		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return a.keysList(asJSON) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.keysList(cmd.Context(), asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
 	return cmd
 }
 
-func (a *app) keysList(asJSON bool) error {
-	if _, err := datadir.LoadConfig(a.dir); err != nil {
+func (a *app) keysList(ctx context.Context, asJSON bool) error {
+	c, err := datadir.LoadConfig(a.dir)
+	if err != nil {
 		return err
 	}
 	infos, err := datadir.ListKeys(a.dir)
+	if err == nil {
+		d := &datadir.Directory{Path: a.dir, Config: c} // the store is not needed
+		var more []datadir.KeyInfo
+		more, err = d.ListSealingKeys(ctx, a.env)
+		infos = append(infos, more...)
+	}
 	if err != nil {
 		return failf(exitFailure, "`indelible keys restore` brings back what was lost", "keys: %w", err)
 	}
@@ -58,12 +65,31 @@ func (a *app) keysList(asJSON bool) error {
 	fmt.Fprintln(w, "KIND\tID\tAGE\tFILE\tNOTE")
 	for _, k := range infos {
 		note := k.Note
+		if k.Tenant != "" {
+			note = sealingNote(&k)
+		}
 		if !k.Until.IsZero() {
 			note += " until " + k.Until.Format(time.DateOnly)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.Kind, k.ID, howOld(k.Created), k.File, note)
 	}
 	return w.Flush()
+}
+
+// sealingNote says what keys that records are sealed with are for, and how they are.
+func sealingNote(k *datadir.KeyInfo) string {
+	note := "tenant " + k.Tenant
+	if k.Class != "" {
+		note += ", " + k.Class
+	}
+	if k.Period > 0 {
+		note += fmt.Sprintf(" %d", k.Period)
+	}
+	note += fmt.Sprintf(": %d live", k.Live)
+	if k.Destroyed > 0 {
+		note += fmt.Sprintf(", %d destroyed", k.Destroyed)
+	}
+	return note
 }
 
 // howOld says it in the unit that matters.

@@ -103,10 +103,11 @@ func TestKeysList(t *testing.T) {
 	m := newMachine(t, nil)
 	m.run("keys", "list").want(exitNoLedger)
 	m.run("init").want(exitOK)
-	m.run("keys", "list").want(exitOK, "log key", "id key", "writer key", "new")
+	m.runWith(sampleLines(0, 5), "append", "-q").want(exitOK)
+	m.run("keys", "list").want(exitOK, "log key", "id key", "writer key", "new", "root key", "tenant key", "names key", "subject key", "default", "1 live")
 	o := m.run("keys", "list", "--json").want(exitOK)
 	var infos []datadir.KeyInfo
-	if err := json.Unmarshal([]byte(o.out), &infos); err != nil || len(infos) != 3 || infos[0].ID == "" || infos[0].Created.IsZero() {
+	if err := json.Unmarshal([]byte(o.out), &infos); err != nil || len(infos) < 7 || infos[0].ID == "" || infos[0].Created.IsZero() {
 		t.Errorf("%+v, %v", infos, err)
 	}
 	for _, secret := range m.secretKeys() {

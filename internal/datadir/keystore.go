@@ -121,3 +121,42 @@ func (b *Backup) saveKeyStore(dir string) (written []string, err error) {
 	}
 	return written, nil
 }
+
+// ListSealingKeys describes the keys that records are sealed with.
+func (d *Directory) ListSealingKeys(ctx context.Context, env Env) (infos []KeyInfo, err error) {
+	if d.Config.Keys == nil {
+		return nil, nil
+	}
+	keys, err := d.OpenKeys(ctx, true, env)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, keys.Close()) }()
+	root := KeyInfo{Kind: "root key", Note: "wraps the tenants' keys"}
+	if d.Config.Keys.Root == "file" {
+		root.File = "keys/" + rootKeyName
+	}
+	about, err := keys.Describe(ctx)
+	switch {
+	case err != nil:
+		root.Note = "cannot be asked: " + err.Error()
+	case about.Destroyed:
+		root.Note = "destroyed: nobody can read a record"
+	default:
+		root.Note = fmt.Sprintf("%s, version %d, wraps the tenants' keys", about.Driver, about.Version)
+	}
+	root.ID, root.Created = about.Key, about.Created
+	infos = append(infos, root)
+	list, err := keys.List(ctx)
+	for _, l := range list {
+		k := KeyInfo{
+			Kind: l.Kind, File: "keys/" + keyStoreName, Created: l.Created,
+			Tenant: l.Tenant.String(), Class: l.Class, Period: l.Period, Live: l.Live, Destroyed: l.Gone,
+		}
+		if l.Kind == "tenant key" {
+			k.ID = l.ID.String()
+		}
+		infos = append(infos, k)
+	}
+	return infos, err
+}

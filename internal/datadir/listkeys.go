@@ -19,6 +19,14 @@ type KeyInfo struct {
 	Created time.Time `json:"created"`
 	Until   time.Time `json:"until,omitzero"` // when it signs no more
 	Note    string    `json:"note,omitempty"`
+
+	// Of keys that records are sealed with, those of a kind, tenant, class and
+	// month together:
+	Tenant    string `json:"tenant_ref,omitempty"`
+	Class     string `json:"class,omitempty"`  // retention class, or purpose
+	Period    uint32 `json:"period,omitempty"` // month of sealing, as 202611, or a purpose key's generation
+	Live      int    `json:"live,omitempty"`
+	Destroyed int    `json:"destroyed,omitempty"`
 }
 
 // ListKeys describes the keys of a data directory.

@@ -28,10 +28,5 @@ func (c *cache[K, V]) put(key K, v V) {
 	c.young[key] = v
 }
 
-func (c *cache[K, V]) drop(key K) {
-	delete(c.young, key)
-	delete(c.old, key)
-}
-
 // clear forgets everything.
 func (c *cache[K, V]) clear() { c.young, c.old = make(map[K]V), nil }

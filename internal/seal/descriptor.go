@@ -22,11 +22,15 @@ const (
 
 // AppendDescriptor appends a sealed descriptor.
 func AppendDescriptor(dst []byte, origin string, key *DataKey, content []byte) []byte {
+	var nonce [12]byte
+	rand.Read(nonce[:])
+	return appendDescriptor(dst, origin, key, nonce, content)
+}
+
+func appendDescriptor(dst []byte, origin string, key *DataKey, nonce [12]byte, content []byte) []byte {
 	begin := len(dst)
 	dst = indelible.AppendPrefix(dst, descriptorMagic)
 	dst = append(dst, key.ID[:]...)
-	var nonce [12]byte
-	rand.Read(nonce[:])
 	aad := descriptorAAD(origin, dst[begin:])
 	dst = append(dst, nonce[:]...)
 	return descriptorAEAD(key).Seal(dst, nonce[:], content, aad)

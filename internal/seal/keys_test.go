@@ -501,3 +501,74 @@ func TestNoNames(t *testing.T) {
 		t.Error("a key store that others can read is opened")
 	}
 }
+
+// A purpose key is the same until it is rotated, and differs by tenant and purpose.
+func TestPurposeKeys(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	get := func(ref indelible.Ref, purpose string) [32]byte {
+		t.Helper()
+		d, err := s.PurposeKey(t.Context(), ref, purpose)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Key
+	}
+	first := get(acme, "pseudonyms")
+	if first == get(bolt, "pseudonyms") || first == get(acme, "other") || first != get(acme, "pseudonyms") {
+		t.Error("purpose keys are not one for each tenant and purpose")
+	}
+	s.again()
+	if first != get(acme, "pseudonyms") {
+		t.Error("another purpose key after a restart")
+	}
+	next, err := s.RotatePurpose(t.Context(), acme, "pseudonyms")
+	if err != nil || next.Key == first || get(acme, "pseudonyms") != next.Key {
+		t.Errorf("rotated: %v", err)
+	}
+	s.again()
+	if get(acme, "pseudonyms") != next.Key {
+		t.Error("the rotation did not last")
+	}
+}
+
+// Rotation wraps tenants' keys anew and changes no data key; one that was cut
+// short is done again.
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	root := &memoryRoot{}
+	s := newKeyStore(t, root)
+	s.ready()
+	maria, jan := s.subject(acme, "maria"), s.subject(bolt, "jan")
+	before := len(root.seen)
+	root.set(ErrUnavailable)
+	if _, err := s.Rotate(t.Context()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("rotated without the root key: %v", err)
+	}
+	root.set(nil)
+	s.wantKey(maria)
+	if n, err := s.Rotate(t.Context()); err != nil || n != 2 || len(root.seen) != before+2 {
+		t.Errorf("rotated %d, %v", n, err)
+	}
+	s.wantKey(maria)
+	s.again()
+	s.ready()
+	s.wantKey(maria)
+	s.wantKey(jan)
+}
+
+// The list counts keys and shows none.
+func TestList(t *testing.T) {
+	t.Parallel()
+	s := newKeyStore(t, &memoryRoot{})
+	s.ready()
+	maria := s.subject(acme, "maria")
+	s.subject(acme, "jan")
+	if err := s.ApplyFences(t.Context(), 21, erasure(20, "maria", maria.ID)); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.List(t.Context())
+	if err != nil || len(list) != 2 || list[0].Kind != "tenant key" || list[1].Kind != "subject key" || list[1].Live != 1 || list[1].Gone != 1 || list[1].Period != 202611 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
