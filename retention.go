@@ -98,8 +98,8 @@ func (r *Retention) Shortens(before *Retention) bool {
 
 func same(a, b *Ref) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// Equal reports whether two policies say the same.
-func (r *Retention) Equal(o *Retention) bool { return !r.Shortens(o) && !o.Shortens(r) }
+// Same reports whether two policies say the same.
+func (r *Retention) Same(o *Retention) bool { return !r.Shortens(o) && !o.Shortens(r) }
 
 // PeriodEnd is the end of a period, a UTC month written as 2026-11.
 func PeriodEnd(period string) (time.Time, error) {

@@ -90,8 +90,12 @@ func (a *app) approve(ctx context.Context, text, by string) error {
 		fmt.Fprintf(a.stderr, "approved    %s\n", visible(p.About.Text))
 		fmt.Fprintf(a.stderr, "by          %s; proposed by %s\n", a.nameOf(p.Approval.Approver), a.nameOf(p.Approval.Proposer))
 	}
-	if _, err := a.order(ctx, g.Directory, govern.Order{Execute: &id}); err != nil {
+	result, err := a.order(ctx, g.Directory, govern.Order{Execute: &id})
+	if err != nil {
 		return failf(exitFailure, "it is approved; run the same command again to complete it", "%w", err)
+	}
+	if result.Erased != nil {
+		return a.printCertificate(result.Erased)
 	}
 	fmt.Fprintln(a.stdout, p.ID())
 	return nil

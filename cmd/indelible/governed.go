@@ -42,11 +42,32 @@ func (g *governed) Decided(ctx context.Context) (ledger.Decided, error) {
 
 // executor carries out orders in a session.
 func (a *app) executor(s *session) *govern.Executor {
-	return &govern.Executor{
+	x := &govern.Executor{
 		Dir: s.dir.Path, Log: s.ledger, Clock: time.Now,
 		Proposals: func(ctx context.Context) (*govern.Proposals, error) { return a.openProposals(ctx, s.dir) },
 		Record:    s.recordOwn,
+		Fences:    s.fences,
+		Forget: func(ctx context.Context, tenant, subject string) error {
+			return a.forget(ctx, logName(s.dir), tenant, subject)
+		},
 	}
+	if sealed, ok := s.sealer.(*recorder.Sealed); ok {
+		x.Keys = sealed.Keys
+	}
+	return x
+}
+
+// fences reads the fences that were published from a place in the log on.
+func (s *session) fences(ctx context.Context, first uint64) ([]ledger.Fence, error) {
+	vkey, err := s.dir.VerifierKey()
+	if err != nil {
+		return nil, err
+	}
+	r, err := ledger.NewReader(ctx, s.dir.Store, vkey)
+	if err != nil {
+		return nil, err
+	}
+	return r.Fences(ctx, first)
 }
 
 // recordOwn records an event of the log's own until it is in the store.

@@ -14,6 +14,7 @@ import (
 	"indelible/internal/backup"
 	"indelible/internal/datadir"
 	"indelible/internal/disk"
+	"indelible/internal/govern"
 )
 
 func (a *app) keysBackupCommand() *cobra.Command {
@@ -59,6 +60,10 @@ func (a *app) keysBackup(ctx context.Context, to []string, out, life string) err
 		return failf(exitFailure, "finish it with `indelible keys rotate-signer`", "%w", err)
 	}
 	if err != nil {
+		return err
+	}
+	// Before it is handed out: an erasure is final once no backup is left.
+	if err := govern.NoteBackup(a.dir, b.Created, b.Expires); err != nil {
 		return err
 	}
 	plain, err := json.Marshal(b)

@@ -55,8 +55,11 @@ func (a *app) openForReading(ctx context.Context) (*reading, error) {
 	if err := applyFences(ctx, r, sealer); err != nil {
 		return nil, err
 	}
-	return &reading{r, d.Config.Origin + " " + d.Config.LogID.String(), vkey, idKey, sealer}, nil
+	return &reading{r, logName(d), vkey, idKey, sealer}, nil
 }
+
+// logName is what a log is called that no other is.
+func logName(d *datadir.Directory) string { return d.Config.Origin + " " + d.Config.LogID.String() }
 
 // locate finds the leaf that INDEX|EVENT_ID means.
 func (r *reading) locate(ctx context.Context, a *app, what, tenant string) (uint64, error) {

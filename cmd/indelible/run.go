@@ -69,7 +69,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.showCommand(), a.searchCommand(), a.tailCommand(), a.proveCommand(), a.checkCommand(), a.tilesCommand(),
 		a.sampleCommand(), a.completionCommand(), a.doctorCommand(), a.keysCommand(), a.maskCommand(),
 		a.exportCommand(), a.datasetCommand(), a.runsCommand(),
-		a.approveCommand(), a.holdCommand(),
+		a.eraseCommand(), a.approveCommand(), a.holdCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		checkArgs(cmd)

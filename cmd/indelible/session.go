@@ -22,6 +22,7 @@ type session struct {
 	lock     *datadir.Lock
 	ledger   *ledger.Ledger
 	recorder *recorder.Recorder
+	sealer   recorder.Sealer
 	endKeys  func() error
 	others   *handover.Server // takes events and orders from other processes
 	decide   *govern.Executor
@@ -77,7 +78,7 @@ func (a *app) openLocked(ctx context.Context, d *datadir.Directory, lock *datadi
 	if err != nil {
 		return nil, errors.Join(err, endKeys(), lock.Release())
 	}
-	s := &session{dir: d, lock: lock, ledger: l, recorder: recorder.New(l, cfg, sealer), endKeys: endKeys}
+	s := &session{dir: d, lock: lock, ledger: l, recorder: recorder.New(l, cfg, sealer), sealer: sealer, endKeys: endKeys}
 	s.decide = a.executor(s)
 	if s.others, err = handover.Serve(d.Path, l, s.recorder, s.Order); err != nil {
 		// Others then wait for the lock, as they do when nobody answers.

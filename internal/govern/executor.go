@@ -28,7 +28,9 @@ type Held struct {
 }
 
 // Result is what came of an order.
-type Result struct{}
+type Result struct {
+	Erased *Certificate `json:"erased,omitempty"`
+}
 
 // Log is what the executor needs of the ledger that is open for writing.
 type Log interface {
@@ -40,7 +42,12 @@ type Log interface {
 
 // Executor carries orders out in the process that writes the log, one at a time.
 type Executor struct {
-	Dir       string // the data directory
+	Dir  string // the data directory
+	Keys Keys   // nil: the log is not encrypted
+	// Fences are the fences published from a place in the log on.
+	Fences func(ctx context.Context, first uint64) ([]ledger.Fence, error)
+	// Forget takes somebody out of what was made from the log and can be made again.
+	Forget    func(ctx context.Context, tenant, subject string) error
 	Log       Log
 	Proposals func(ctx context.Context) (*Proposals, error)
 	// Record records an event of the log's own tenant _system until it is in the
@@ -121,6 +128,8 @@ func (x *Executor) execute(ctx context.Context, id indelible.ID) (Result, error)
 	var r Result
 	d := x.Log.Decided()
 	switch a := &p.Action; {
+	case a.Erase != nil:
+		r.Erased, err = x.erase(ctx, p)
 	case a.Operator != nil:
 		if !slices.Contains(d.Operators, *a.Operator) {
 			err = x.decide(ctx, indelible.KindPolicy, indelible.Policy{Operator: &indelible.Operator{Key: *a.Operator}, Approval: &p.Approval})
@@ -133,7 +142,7 @@ func (x *Executor) execute(ctx context.Context, id indelible.ID) (Result, error)
 			err = dropHoldWords(x.Dir, *a.Lift)
 		}
 	case a.Retention != nil:
-		if d.Retention == nil || !d.Retention.Equal(a.Retention) {
+		if d.Retention == nil || !d.Retention.Same(a.Retention) {
 			err = x.decide(ctx, indelible.KindPolicy, indelible.Policy{Retention: a.Retention, Approval: &p.Approval})
 		}
 	default:

@@ -47,15 +47,6 @@ type About struct {
 	Counts  *Counts `json:"counts,omitempty"` // of an erasure
 }
 
-// Counts is what was counted when an erasure was proposed.
-type Counts struct {
-	Size     uint64 `json:"size"`     // of the tree that was searched
-	Records  uint64 `json:"records"`  // whose person is to be erased
-	Mentions uint64 `json:"mentions"` // other events that name the person in what stays
-	Evidence uint64 `json:"evidence"` // files issued for events of the tenant
-	Exports  uint64 `json:"exports"`  // data sets of the tenant
-}
-
 // proposalFile is a proposal on the disk.
 type proposalFile struct {
 	Version  int                `json:"version"`

@@ -57,6 +57,9 @@ func (r *Reader) Fences(ctx context.Context, first uint64) (fences []Fence, err 
 			return nil
 		}
 		payload, err := r.payload(ctx, leaf, index)
+		if gone(err) { // its segment expired
+			payload, err = readKept(ctx, r.st, index, leaf.Payload)
+		}
 		if err != nil {
 			return err
 		}

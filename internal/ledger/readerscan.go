@@ -109,6 +109,20 @@ func (r *Reader) Since(ctx context.Context, first uint64, keep func(*indelible.L
 	}
 }
 
+// TenantRow is the number of the tenant with a reference, and the index of its
+// first leaf, as of the checkpoint.
+func (r *Reader) TenantRow(ctx context.Context, ref indelible.Ref) (no, first uint64, err error) {
+	s, err := r.decided(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	no, there := s.byRef[ref]
+	if !there {
+		return 0, 0, fmt.Errorf("%w: no such tenant", ErrNotFound)
+	}
+	return no, s.tenants[no-1].Index, nil
+}
+
 // TenantSalt is the salt of the tenant with a reference, under the checkpoint.
 func (r *Reader) TenantSalt(ctx context.Context, ref indelible.Ref, opener Opener) (salt [32]byte, err error) {
 	s, err := r.decided(ctx)

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"indelible"
+	"indelible/internal/datadir"
+	"indelible/internal/govern"
+	"indelible/internal/ledger"
+	"indelible/internal/recorder"
+	"indelible/internal/search/sqlite"
+)
+
+func (a *app) eraseCommand() *cobra.Command {
+	var tenant, subject, by string
+	cmd := &cobra.Command{
+		Use:   "erase --tenant T [--subject U]",
+		Short: "Propose to erase a person, or a tenant, from the log; another operator approves",
+		Long: `Propose to erase a person of a tenant, or with no --subject the whole tenant.
+It counts what that is about and prints the id of a proposal. Another operator
+runs approve with it within 24 hours: then the keys are destroyed, in every copy
+of the key store that this log ever reads, and an event says what was done.
+Leaves, and with them every proof, stay.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.erase(cmd.Context(), tenant, subject, by) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&tenant, "tenant", "", "the tenant")
+	f.StringVar(&subject, "subject", "", "the person, by user_id")
+	f.StringVar(&by, "operator", "", operatorFlag)
+	return cmd
+}
+
+func (a *app) erase(ctx context.Context, tenant, subject, by string) error {
+	if tenant == "" {
+		return usagef("name the tenant whose person it is", "--tenant is missing")
+	}
+	g, err := a.openGoverned(ctx)
+	if err != nil {
+		return err
+	}
+	if !g.Encrypted() {
+		return failf(exitFailure, "a log that begins with `indelible init` is encrypted unless --no-encryption is given", "%w", govern.ErrNotEncrypted)
+	}
+	decided, err := g.Decided(ctx)
+	if err != nil {
+		return err
+	}
+	o, err := a.proposer(by, decided)
+	if err != nil {
+		return err
+	}
+	idKey, err := datadir.LoadIDKey(a.dir)
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	erase := indelible.Erase{Tenant: indelible.TenantRef(idKey, tenant)}
+	if subject != "" {
+		if erase.Subject, err = g.subject(ctx, idKey, tenant, subject); err != nil {
+			return err
+		}
+	}
+	if err := govern.HeldBack(decided.Holds, &erase); err != nil {
+		return failf(exitFailure, "`indelible hold list` shows it; two operators can lift it", "%w", err)
+	}
+	counts, err := g.count(ctx, erase.Tenant, tenant, subject)
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("erase all of tenant %s: %d events", field(tenant), counts.Records)
+	if subject != "" {
+		what = fmt.Sprintf("erase %s of tenant %s: %d events, and %d others that name %s in what stays", field(subject), field(tenant), counts.Records, counts.Mentions, field(subject))
+	}
+	fmt.Fprintf(a.stderr, "counted     %d evidence files and %d data sets of the tenant are known; copies of them are beyond this log\n", counts.Evidence, counts.Exports)
+	return a.propose(ctx, g, o, decided.Operators, indelible.Action{Erase: &erase}, govern.About{Tenant: tenant, Subject: subject, Text: what, Counts: counts})
+}
+
+// count reads the events of a tenant and says what an erasure is about.
+func (g *governed) count(ctx context.Context, ref indelible.Ref, tenant, subject string) (*govern.Counts, error) {
+	no, first, err := g.reading.TenantRow(ctx, ref)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, g.reading.notFound("tenant", tenant)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &govern.Counts{Size: g.reading.Checkpoint().Size}
+	keep := func(l *indelible.Leaf) bool { return l.Kind.Recorded() && l.TenantNo == no }
+	for e, err := range g.reading.Since(ctx, first, keep) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Payload == nil {
+			continue // expired
+		}
+		opened, err := g.reading.sealer.Open(e.Payload)
+		if err != nil {
+			return nil, fmt.Errorf("leaf %d: %w", e.Index, err)
+		}
+		if opened.Event == nil {
+			continue // erased already, or expired
+		}
+		c.Add(opened.Event, subject, recorder.PersonResource(opened.Event.ResourceType))
+	}
+	return c, nil
+}
+
+// forget takes somebody out of the search index, if there is one.
+func (a *app) forget(ctx context.Context, name, tenant, subject string) error {
+	if _, err := os.Stat(a.indexPath()); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	ix, err := sqlite.Open(ctx, a.indexPath(), name)
+	if err != nil {
+		return sqlite.Remove(a.indexPath()) // a cache: better none than one that remembers
+	}
+	var person *string
+	if subject != "" {
+		person = &subject
+	}
+	return errors.Join(ix.Forget(ctx, tenant, person), ix.Close())
+}
+
+// printCertificate prints what an erasure was.
+func (a *app) printCertificate(c *govern.Certificate) error {
+	fmt.Fprintf(a.stderr, "erased      %s on %s; %d keys destroyed, fence at leaf %d\n", c.Erased, c.At.Format(time.RFC3339), c.Keys, c.Fence)
+	if c.Until != nil {
+		fmt.Fprintf(a.stderr, "pending     a backup of the keys lives until %s; whoever holds it and the root key can read until then\n", c.Until.Format(time.DateOnly))
+	}
+	fmt.Fprintf(a.stderr, "remains     %s\n", c.Remains)
+	return a.printJSON(c)
+}
