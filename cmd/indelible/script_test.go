@@ -14,11 +14,18 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"indelible/internal/runs/postgres/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"indelible": main})
+	testscript.Main(withDatabase{m}, map[string]func(){"indelible": main})
 }
+
+// withDatabase ends the database some tests share.
+type withDatabase struct{ m *testing.M }
+
+func (w withDatabase) Run() int { return pgtest.Main(w.m.Run) }
 
 // TestScripts runs the program as its users do. What a script may rely on, a
 // script outside may rely on too: flags, JSON members and exit codes.
@@ -34,7 +41,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": exitCode, "flip": flipByte, "replace": replaceText, "json": compareJSON, "get": getJSON, "lines": countLines,
-			"copydir": copyDir, "word": getWord,
+			"copydir": copyDir, "word": getWord, "postgres": newPostgres, "psql": runPSQL, "dsn": useRole,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -143,6 +150,33 @@ func countLines(ts *testscript.TestScript, neg bool, args []string) {
 	if n := strings.Count(ts.ReadFile(args[0]), "\n"); strconv.Itoa(n) != args[1] {
 		ts.Fatalf("%s has %d lines, want %s", args[0], n, args[1])
 	}
+}
+
+// postgres NAME: a PostgreSQL of the script's own with an empty database. Roles
+// belong to the whole of it, so scripts do not share one.
+func newPostgres(ts *testscript.TestScript, neg bool, args []string) {
+	c, err := pgtest.Start()
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(c.Stop()) })
+	_, err = c.PSQL(c.DSN("postgres", ""), "CREATE DATABASE "+args[0])
+	ts.Check(err)
+	ts.Setenv("POSTGRES_DSN", c.DSN(args[0], ""))
+	ts.Setenv("PSQL_DSN", c.DSN(args[0], ""))
+	ts.Setenv("PSQL", filepath.Join(c.Programs, "psql"))
+}
+
+// psql NAME SQL|FILE: run it as the superuser.
+func runPSQL(ts *testscript.TestScript, neg bool, args []string) {
+	command := "-c"
+	if strings.HasSuffix(args[1], ".sql") {
+		command, args[1] = "-f", ts.MkAbs(args[1])
+	}
+	ts.Check(ts.Exec(ts.Getenv("PSQL"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", ts.Getenv("PSQL_DSN"), command, args[1]))
+}
+
+// dsn ROLE: connect as it.
+func useRole(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Setenv("POSTGRES_DSN", strings.Replace(ts.Getenv("PSQL_DSN"), "user=postgres", "user="+args[0], 1))
 }
 
 // copydir FROM TO

@@ -60,6 +60,7 @@ var rooms = map[string]room{
 	"internal/runs/sample":          {[]string{"internal/runs"}, nil},
 	"internal/runs/postgres":        {[]string{"internal/runs"}, []string{"github.com/jackc/pgx/v5"}},
 	"internal/runs/postgres/pgtest": {},
+	"internal/runs/runstest":        {[]string{"internal/runs", "internal/runs/sample"}, []string{"github.com/google/go-cmp"}},
 	"internal/runs/sqlite":          {[]string{"internal/runs"}, []string{"modernc.org/sqlite"}},
 
 	"internal/mask":             {[]string{"internal/mask/nfc"}, []string{"github.com/nyaruka/phonenumbers"}},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"indelible/internal/runs"
+	"indelible/internal/runs/runstest"
 )
 
 // BenchmarkScan reads rows beside what the server needs to give them to nobody.
@@ -35,7 +36,7 @@ func BenchmarkScan(b *testing.B) {
 
 // scanAll counts the rows, reading as many shards at a time as there are jobs.
 func scanAll(b *testing.B, s *Source, q runs.Query) int {
-	snap := open1(b, s, q)
+	snap := runstest.Open(b, s, q)
 	defer snap.Close()
 	shards := make(chan int, snap.Info().Shards)
 	for i := range snap.Info().Shards {

@@ -6,46 +6,12 @@ import (
 	"testing"
 
 	"indelible/internal/runs"
+	"indelible/internal/runs/runstest"
 )
-
-// chain reads link after link as an export does.
-type chain struct {
-	t    testing.TB
-	s    *Source
-	q    runs.Query
-	info runs.Info
-}
-
-func newChain(t testing.TB, s *Source) *chain {
-	q := everything
-	q.Range = &runs.Range{}
-	return &chain{t: t, s: s, q: q}
-}
-
-func (c *chain) try() ([]*runs.Run, error) {
-	c.t.Helper()
-	got, info, err := tryRead(c.t, c.s, c.q)
-	if err == nil {
-		c.info = info
-		c.q.Range = &runs.Range{From: info.Cursor}
-	}
-	return got, err
-}
-
-func (c *chain) link(want string) {
-	c.t.Helper()
-	got, err := c.try()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if ids(got) != want {
-		c.t.Errorf("got %q, want %q", ids(got), want)
-	}
-}
 
 func revised(t testing.TB, m runs.Migration) *database {
 	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("old"))
+	d.sql(CreateTable + ";" + runstest.Row("old"))
 	m.NoRLS = true
 	d.migrate(m)
 	return d
@@ -57,44 +23,44 @@ func TestChain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := revised(t, m)
-			c := newChain(t, d.source(""))
-			c.link("old")
-			if !c.info.Revision || c.info.Repeats || c.info.Guarantee != runs.ExactGuarantee {
-				t.Errorf("info %+v", c.info)
+			c := runstest.NewChain(t, d.source(""))
+			c.Link("old")
+			if !c.Info.Revision || c.Info.Repeats || c.Info.Guarantee != runs.ExactGuarantee {
+				t.Errorf("info %+v", c.Info)
 			}
-			c.link("")
-			d.sql(row("a") + row("b"))
-			c.link("a b")
+			c.Link("")
+			d.sql(runstest.Row("a") + runstest.Row("b"))
+			c.Link("a b")
 			d.sql("UPDATE workflow_runs SET status = 'failed' WHERE id IN ('old', 'b'); DELETE FROM workflow_runs WHERE id = 'a'")
-			c.link("old b")
+			c.Link("old b")
 
 			// A transaction that commits late: begun before others, seen after them.
 			late, later := d.session(), d.session()
-			late.do("BEGIN;" + row("late"))
-			d.sql(row("early"))
-			c.link("early")
-			later.do("BEGIN; SAVEPOINT s;" + row("sub") + "RELEASE s;" + row("later"))
-			c.link("")
+			late.do("BEGIN;" + runstest.Row("late"))
+			d.sql(runstest.Row("early"))
+			c.Link("early")
+			later.do("BEGIN; SAVEPOINT s;" + runstest.Row("sub") + "RELEASE s;" + runstest.Row("later"))
+			c.Link("")
 			late.do("COMMIT")
-			c.link("late")
-			d.sql(row("more"))
+			c.Link("late")
+			d.sql(runstest.Row("more"))
 			later.do("COMMIT")
-			c.link("sub later more")
-			late.do("BEGIN;" + row("never") + "ROLLBACK; BEGIN; SAVEPOINT s;" + row("undone") + "ROLLBACK TO s;" + row("done") + "COMMIT")
-			c.link("done")
+			c.Link("sub later more")
+			late.do("BEGIN;" + runstest.Row("never") + "ROLLBACK; BEGIN; SAVEPOINT s;" + runstest.Row("undone") + "ROLLBACK TO s;" + runstest.Row("done") + "COMMIT")
+			c.Link("done")
 
 			// A revision of one's own making counts for nothing, nor does replication.
-			d.sql(row("high", revisionColumn, "'9999999999999'") + row("null", revisionColumn, "NULL"))
-			d.sql("SET session_replication_role = replica;" + row("replicated", revisionColumn, "'3'") + "UPDATE workflow_runs SET indelible_revision = '5' WHERE id = 'high'")
-			c.link("null replicated high")
+			d.sql(runstest.Row("high", revisionColumn, "'9999999999999'") + runstest.Row("null", revisionColumn, "NULL"))
+			d.sql("SET session_replication_role = replica;" + runstest.Row("replicated", revisionColumn, "'3'") + "UPDATE workflow_runs SET indelible_revision = '5' WHERE id = 'high'")
+			c.Link("null replicated high")
 			// A prepared transaction.
-			d.sql("BEGIN;" + row("prepared") + "PREPARE TRANSACTION 'p_" + d.name + "'")
-			c.link("")
-			if !strings.Contains(strings.Join(c.info.Notes, "\n"), "p_"+d.name) {
-				t.Errorf("notes %q", c.info.Notes)
+			d.sql("BEGIN;" + runstest.Row("prepared") + "PREPARE TRANSACTION 'p_" + d.name + "'")
+			c.Link("")
+			if !strings.Contains(strings.Join(c.Info.Notes, "\n"), "p_"+d.name) {
+				t.Errorf("notes %q", c.Info.Notes)
 			}
 			d.sql("COMMIT PREPARED 'p_" + d.name + "'")
-			c.link("prepared")
+			c.Link("prepared")
 		})
 	}
 }
@@ -104,59 +70,29 @@ func TestChain(t *testing.T) {
 func TestLongTransactionElsewhere(t *testing.T) {
 	t.Parallel()
 	d, other := revised(t, runs.Migration{}), newDatabase(t)
-	c := newChain(t, d.source(""))
-	c.link("old")
+	c := runstest.NewChain(t, d.source(""))
+	c.Link("old")
 	long := other.session()
 	long.do("BEGIN ISOLATION LEVEL REPEATABLE READ; CREATE TABLE x (y int); SELECT txid_current()")
-	d.sql(row("a"))
-	c.link("a")
-	d.sql(row("b"))
-	c.link("b")
+	d.sql(runstest.Row("a"))
+	c.Link("a")
+	d.sql(runstest.Row("b"))
+	c.Link("b")
 	long.do("COMMIT")
-	c.link("")
+	c.Link("")
 }
 
 // TestChainByTenant: the conditions of a chain and of tenants meet.
 func TestChainByTenant(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("old"))
+	d.sql(CreateTable + ";" + runstest.Row("old"))
 	d.migrate(runs.Migration{})
-	c := newChain(t, d.source(exportRole))
-	c.q.AllTenants, c.q.NoRLS, c.q.Tenants = false, false, []string{"t", "u"}
-	c.link("old")
-	d.sql(row("other", "tenant_id", "'v'") + row("u", "tenant_id", "'u'") + row("t"))
-	c.link("t u")
-}
-
-// TestPlanAgain: an attempt that did not end is read again as it was, without
-// the rows that have moved on, which come in the next link.
-func TestPlanAgain(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	d.fill(1, 6000)
-	d.migrate(runs.Migration{NoRLS: true})
-	c := newChain(t, d.source(""))
-	snap := open1(t, c.s, c.q)
-	want := all(t, snap, c.q)
-	info := snap.Info()
-	snap.Close()
-	c.q.Plan = info.Plan
-	still := read(t, c.s, c.q)
-	if ids(still) != ids(want) {
-		t.Error("a still table is read differently the second time")
-	}
-	moved := string(want[17].ID)
-	d.sql(row("later") + "UPDATE workflow_runs SET status = 'moved' WHERE id = '" + moved + "'")
-	got, again, err := tryRead(t, c.s, c.q)
-	if err != nil || len(got) != len(want)-1 || strings.Contains(ids(got), moved) || strings.Contains(ids(got), "later") {
-		t.Errorf("%d rows, then %d, %v", len(want), len(got), err)
-	}
-	if string(again.Cursor) != string(info.Cursor) || again.Shards != info.Shards {
-		t.Errorf("%s, then %s", info.Cursor, again.Cursor)
-	}
-	c.q.Plan, c.q.Range.From = nil, info.Cursor
-	c.link("later " + moved)
+	c := runstest.NewChain(t, d.source(exportRole))
+	c.Query.AllTenants, c.Query.NoRLS, c.Query.Tenants = false, false, []string{"t", "u"}
+	c.Link("old")
+	d.sql(runstest.Row("other", "tenant_id", "'v'") + runstest.Row("u", "tenant_id", "'u'") + runstest.Row("t"))
+	c.Link("t u")
 }
 
 // TestAnotherDatabase: a chain does not go on where it was not begun, nor in the
@@ -164,9 +100,9 @@ func TestPlanAgain(t *testing.T) {
 func TestAnotherDatabase(t *testing.T) {
 	t.Parallel()
 	d := revised(t, runs.Migration{})
-	c := newChain(t, d.source(""))
-	c.link("old")
-	good := c.q.Range.From
+	c := runstest.NewChain(t, d.source(""))
+	c.Link("old")
+	good := c.Query.Range.From
 	change := func(f func(*cursor)) {
 		var at cursor
 		if err := json.Unmarshal(good, &at); err != nil {
@@ -177,7 +113,7 @@ func TestAnotherDatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.q.Range = &runs.Range{From: b}
+		c.Query.Range = &runs.Range{From: b}
 	}
 	for says, f := range map[string]func(*cursor){
 		"another kind of database":      func(x *cursor) { x.Kind = "sqlite" },
@@ -191,20 +127,20 @@ func TestAnotherDatabase(t *testing.T) {
 		"has revisions now, or has the": func(x *cursor) { x.Snapshot = "" },
 	} {
 		change(f)
-		_, err := c.try()
-		wantError(t, err, runs.OtherSource, says)
+		_, err := c.Try()
+		runstest.WantError(t, err, runs.OtherSource, says)
 	}
-	c.q.Range = &runs.Range{From: json.RawMessage(`{`)}
-	_, err := c.try()
-	wantError(t, err, runs.OtherSource, "cannot be read")
+	c.Query.Range = &runs.Range{From: json.RawMessage(`{`)}
+	_, err := c.Try()
+	runstest.WantError(t, err, runs.OtherSource, "cannot be read")
 
 	// After a restore: stamp anew, read everything, go on.
 	change(func(x *cursor) { x.System = "1" })
 	d.migrate(runs.Migration{NoRLS: true, Restamp: true})
-	c.q.Range.Resync = true
-	c.link("old")
-	d.sql(row("next"))
-	c.link("next")
+	c.Query.Range.Resync = true
+	c.Link("old")
+	d.sql(runstest.Row("next"))
+	c.Link("next")
 }
 
 // TestDisabledTrigger: a chain that could lose rows does not go on.
@@ -212,11 +148,11 @@ func TestDisabledTrigger(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"DISABLE TRIGGER zz_indelible_revision", "ENABLE TRIGGER zz_indelible_revision", "ENABLE REPLICA TRIGGER zz_indelible_revision"} {
 		d := revised(t, runs.Migration{})
-		c := newChain(t, d.source(""))
-		c.link("old")
+		c := runstest.NewChain(t, d.source(""))
+		c.Link("old")
 		d.sql("ALTER TABLE workflow_runs " + how)
-		_, err := c.try()
-		wantError(t, err, runs.Schema, "does not always fire on public.workflow_runs")
+		_, err := c.Try()
+		runstest.WantError(t, err, runs.Schema, "does not always fire on public.workflow_runs")
 		if f := finding(d.source("").Check(t.Context()), "revisions"); f.OK || f.Hint == "" {
 			t.Errorf("found %+v", f)
 		}
@@ -235,7 +171,7 @@ func finding(found []runs.Finding, name string) runs.Finding {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("old"))
+	d.sql(CreateTable + ";" + runstest.Row("old"))
 	if f := finding(d.source("").Check(t.Context()), "revisions"); !f.OK || !strings.Contains(f.Detail, "none") {
 		t.Errorf("found %+v", f)
 	}
@@ -249,12 +185,12 @@ func TestCheck(t *testing.T) {
 		t.Errorf("found %+v", f)
 	}
 	// Rows that came from another database, with its transactions.
-	d.sql("ALTER TABLE workflow_runs DISABLE TRIGGER zz_indelible_revision;" + row("foreign", revisionColumn, "'88888888888'") + "ALTER TABLE workflow_runs ENABLE ALWAYS TRIGGER zz_indelible_revision")
+	d.sql("ALTER TABLE workflow_runs DISABLE TRIGGER zz_indelible_revision;" + runstest.Row("foreign", revisionColumn, "'88888888888'") + "ALTER TABLE workflow_runs ENABLE ALWAYS TRIGGER zz_indelible_revision")
 	if f := finding(d.source("").Check(t.Context()), "revisions"); f.OK || !strings.Contains(f.Detail, "row foreign has the revision of a transaction that has not been yet") {
 		t.Errorf("found %+v", f)
 	}
-	_, err := newChain(t, d.source("")).try()
-	wantError(t, err, runs.OtherSource, "row foreign has the revision")
+	_, err := runstest.NewChain(t, d.source("")).Try()
+	runstest.WantError(t, err, runs.OtherSource, "row foreign has the revision")
 	d.sql("DROP TABLE workflow_runs")
 	if f := finding(d.source("").Check(t.Context()), "table"); f.OK || f.Hint == "" {
 		t.Errorf("found %+v", f)
@@ -264,23 +200,23 @@ func TestCheck(t *testing.T) {
 func TestChainByTime(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("a", "completed_at", "now() - interval '3 days'") + row("b", "completed_at", "now() - interval '1 hour'") +
-		row("null") + row("running", "status", "'running'") + row("future", "completed_at", "now() + interval '1 hour'"))
-	c := newChain(t, d.source(""))
-	c.link("a b")
-	if c.info.NullCursor != 1 || c.info.Repeats || c.info.Guarantee != runs.BestEffort || c.info.Revision {
-		t.Errorf("info %+v", c.info)
+	d.sql(CreateTable + ";" + runstest.Row("a", "completed_at", "now() - interval '3 days'") + runstest.Row("b", "completed_at", "now() - interval '1 hour'") +
+		runstest.Row("null") + runstest.Row("running", "status", "'running'") + runstest.Row("future", "completed_at", "now() + interval '1 hour'"))
+	c := runstest.NewChain(t, d.source(""))
+	c.Link("a b")
+	if c.Info.NullCursor != 1 || c.Info.Repeats || c.Info.Guarantee != runs.BestEffort || c.Info.Revision {
+		t.Errorf("info %+v", c.Info)
 	}
-	d.sql(row("late", "completed_at", "now() - interval '20 hours'") + row("too late", "completed_at", "now() - interval '30 hours'"))
-	c.link("b late")
-	if !c.info.Repeats {
-		t.Errorf("info %+v", c.info)
+	d.sql(runstest.Row("late", "completed_at", "now() - interval '20 hours'") + runstest.Row("too late", "completed_at", "now() - interval '30 hours'"))
+	c.Link("b late")
+	if !c.Info.Repeats {
+		t.Errorf("info %+v", c.Info)
 	}
-	c.q.Range.Overlap = 1
-	c.link("")
+	c.Query.Range.Overlap = 1
+	c.Link("")
 	// The clock of the database jumped back: what ended since then is read again.
 	var at cursor
-	if err := json.Unmarshal(c.q.Range.From, &at); err != nil {
+	if err := json.Unmarshal(c.Query.Range.From, &at); err != nil {
 		t.Fatal(err)
 	}
 	at.Until += 1000 * 3600 * 1_000_000
@@ -288,9 +224,9 @@ func TestChainByTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.q.Range = &runs.Range{From: b, Column: "completed_at"}
-	c.link("b late")
-	c.q.Range = &runs.Range{Column: "status"}
-	_, err = c.try()
-	wantError(t, err, runs.Usage, "not a time")
+	c.Query.Range = &runs.Range{From: b, Column: "completed_at"}
+	c.Link("b late")
+	c.Query.Range = &runs.Range{Column: "status"}
+	_, err = c.Try()
+	runstest.WantError(t, err, runs.Usage, "not a time")
 }

@@ -50,7 +50,11 @@ func (s *Source) Check(ctx context.Context) []runs.Finding {
 	if err != nil {
 		return bad("table", err)
 	}
-	good("table", "%s with all columns, in %d parts, about %s rows", TableName, len(t.leaves), about(t.rows))
+	parts := ""
+	if len(t.leaves) > 1 {
+		parts = fmt.Sprintf(", in %d parts", len(t.leaves))
+	}
+	good("table", "%s with all columns%s, about %s rows", TableName, parts, about(t.rows))
 	if err := c.checkRevisions(ctx, t, p); err != nil {
 		found = bad("revisions", err)
 	} else if !t.stamped {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"indelible/internal/runs"
+	"indelible/internal/runs/runstest"
 	"indelible/internal/runs/sample"
 )
 
@@ -34,22 +35,12 @@ func TestWrongQuestions(t *testing.T) {
 		{"no table", empty, everything, runs.Schema, "there is no table workflow_runs"},
 		{"a view", view, everything, runs.Schema, "is a view"},
 		{"no column", narrow, runs.Query{AllTenants: true, NoRLS: true, Columns: []string{"id", "status"}}, runs.Schema, "tenant_id is bytea"},
-		{"no tenant", d, runs.Query{}, runs.Usage, "no tenant is named"},
-		{"both", d, runs.Query{AllTenants: true, Tenants: []string{"a"}}, runs.Usage, "exclude each other"},
-		{"tenant *", d, runs.Query{Tenants: []string{"*"}}, runs.Usage, "no tenant"},
-		{"unknown column", d, runs.Query{AllTenants: true, NoRLS: true, Columns: []string{"id", "colour"}}, runs.Schema, "has no column colour"},
-		{"column twice", d, runs.Query{AllTenants: true, NoRLS: true, Columns: []string{"id", "id"}}, runs.Usage, "asked for twice"},
-		{"unknown time", d, runs.Query{AllTenants: true, NoRLS: true, TimeColumn: "ended", Since: runs.Time{Valid: true}}, runs.Schema, "has no column ended"},
 		{"no time", d, runs.Query{AllTenants: true, NoRLS: true, TimeColumn: "status", Since: runs.Time{Valid: true}}, runs.Usage, "status is text, not a time"},
-		{"negative limit", d, runs.Query{AllTenants: true, NoRLS: true, Limit: runs.Int{N: -1, Valid: true}}, runs.Usage, "--limit -1"},
-		{"chain and limit", d, runs.Query{AllTenants: true, NoRLS: true, Limit: runs.Int{Valid: true}, Range: &runs.Range{}}, runs.Usage, "do not go with a chain"},
-		{"running without revisions", d, runs.Query{AllTenants: true, NoRLS: true, Range: &runs.Range{IncludeRunning: true}}, runs.Usage, "running"},
-		{"a plan of nonsense", d, runs.Query{AllTenants: true, NoRLS: true, Plan: []byte(`{"shards":65}`)}, runs.Usage, "plan"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := tryRead(t, c.d.source(""), c.q)
-			wantError(t, err, c.code, c.says)
+			_, _, err := runstest.Try(t.Context(), c.d.source(""), c.q)
+			runstest.WantError(t, err, c.code, c.says)
 		})
 	}
 }
@@ -90,8 +81,8 @@ func TestConnections(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _, err = tryRead(t, s, everything)
-			wantError(t, err, c.code, c.says)
+			_, _, err = runstest.Try(t.Context(), s, everything)
+			runstest.WantError(t, err, c.code, c.says)
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the password is in %q", err)
 			}
@@ -99,7 +90,7 @@ func TestConnections(t *testing.T) {
 	}
 	for _, dsn := range []string{"postgres://u:hunter2@host:port/db", "host=x password=hunter2 port=y", "postgres://u:hunter2@[::1/db"} {
 		_, err := New(Config{DSN: dsn})
-		wantError(t, err, runs.Usage, "cannot be read")
+		runstest.WantError(t, err, runs.Usage, "cannot be read")
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the password is in %q", err)
 		}
@@ -148,7 +139,7 @@ func TestCutInMidStream(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.fill(1, 20_000)
-	snap := open1(t, d.source(""), everything)
+	snap := runstest.Open(t, d.source(""), everything)
 	n := 0
 	err := scanAllShards(t.Context(), snap, func(*runs.Run) error {
 		if n++; n == 10 {
@@ -156,7 +147,7 @@ func TestCutInMidStream(t *testing.T) {
 		}
 		return nil
 	})
-	wantError(t, err, runs.Lost, "connection")
+	runstest.WantError(t, err, runs.Lost, "connection")
 	if n == 20_000 {
 		t.Error("all rows came over a connection that was cut")
 	}
@@ -174,12 +165,12 @@ func scanAllShards(ctx context.Context, snap runs.Snapshot, fn func(*runs.Run) e
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("a", "metadata", "'{}'"))
+	d.sql(CreateTable + ";" + runstest.Row("a", "metadata", "'{}'"))
 	d.sql("CREATE FUNCTION slow(text) RETURNS text LANGUAGE sql AS 'SELECT pg_sleep(30)::text'; ALTER TABLE workflow_runs ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON workflow_runs USING (slow(id) IS NULL); GRANT SELECT ON workflow_runs TO PUBLIC; CREATE ROLE slow_" + d.name + " LOGIN")
 	q := everything
 	q.Timeout = 300 * time.Millisecond
-	_, _, err := tryRead(t, d.source("slow_"+d.name), q)
-	wantError(t, err, runs.Timeout, "longer than it may")
+	_, _, err := runstest.Try(t.Context(), d.source("slow_"+d.name), q)
+	runstest.WantError(t, err, runs.Timeout, "longer than it may")
 }
 
 func TestLockedTable(t *testing.T) {
@@ -195,56 +186,12 @@ func TestLockedTable(t *testing.T) {
 	}
 }
 
-func TestOldSnapshot(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	d.fill(1, 10)
-	q := everything
-	q.MaxAge = time.Nanosecond
-	_, _, err := tryRead(t, d.source(""), q)
-	wantError(t, err, runs.Timeout, "the snapshot is")
-}
-
-func TestErrorOfTheReader(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	d.fill(1, 5000)
-	snap := open1(t, d.source(""), everything)
-	full := errors.New("disk full")
-	n := 0
-	if err := snap.Scan(t.Context(), "", 0, func(*runs.Run) error { n++; return full }); err != full || n != 1 {
-		t.Errorf("got %v after %d rows", err, n)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	err := snap.Scan(ctx, "", 0, func(*runs.Run) error { cancel(); return nil })
-	var known *runs.Error
-	if !errors.Is(err, context.Canceled) && !errors.As(err, &known) {
-		t.Errorf("got %v", err)
-	}
-}
-
-// TestRate: rows come no faster than they may, however many read them.
-func TestRate(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	d.fill(1, 300)
-	q := everything
-	q.MaxRate = 1000
-	begun := time.Now()
-	if got := read(t, d.source(""), q); len(got) != 300 {
-		t.Fatalf("%d rows", len(got))
-	}
-	if took := time.Since(begun); took < 250*time.Millisecond {
-		t.Errorf("300 rows at 1000 a second took %s", took)
-	}
-}
-
 func TestSampleGoesNowhereElse(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("real"))
+	d.sql(CreateTable + ";" + runstest.Row("real"))
 	err := d.source("").Fill(t.Context(), sample.Runs(1, 10), "test")
-	wantError(t, err, runs.Usage, "holds rows that are no sample")
+	runstest.WantError(t, err, runs.Usage, "holds rows that are no sample")
 	d.sql("DELETE FROM workflow_runs")
 	d.fill(1, 10)
 	d.fill(2, 5)

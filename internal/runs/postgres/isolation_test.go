@@ -7,6 +7,7 @@ import (
 
 	"indelible/internal/runs"
 	"indelible/internal/runs/postgres/pgtest"
+	"indelible/internal/runs/runstest"
 )
 
 // TestRolesComeAndGo: roles belong to the cluster, so this test has one of its
@@ -51,7 +52,7 @@ func TestTenantsAreKeptApart(t *testing.T) {
 	acme := d.sql("SELECT count(*) FROM workflow_runs WHERE tenant_id = 'acme'")
 
 	q := runs.Query{Tenants: []string{"acme", "o'neill & sons", "nobody"}, Jobs: 2}
-	snap := open1(t, d.source(exportRole), q)
+	snap := runstest.Open(t, d.source(exportRole), q)
 	counts := map[string]int{}
 	for _, tenant := range q.Tenants {
 		for shard := range snap.Info().Shards {
@@ -68,8 +69,8 @@ func TestTenantsAreKeptApart(t *testing.T) {
 	}
 
 	// The role of one tenant does not read all, and the other reads one as well.
-	_, _, err := tryRead(t, d.source(exportRole), runs.Query{AllTenants: true})
-	wantError(t, err, runs.Isolation, "no policy lets this user read all tenants")
+	_, _, err := runstest.Try(t.Context(), d.source(exportRole), runs.Query{AllTenants: true})
+	runstest.WantError(t, err, runs.Isolation, "no policy lets this user read all tenants")
 	if got := read(t, d.source(exportAllRole), runs.Query{AllTenants: true}); len(got) != 4000 {
 		t.Errorf("%d rows of all tenants", len(got))
 	}
@@ -106,9 +107,9 @@ func TestOthersReadAndWriteAsBefore(t *testing.T) {
 	work := func(user, id string) (said []string) {
 		t.Helper()
 		for _, sql := range []string{
-			row(id), row(id+"2", "tenant_id", "'other'"), "SELECT count(*), count(DISTINCT tenant_id) FROM workflow_runs WHERE id LIKE '" + id + "%'",
+			runstest.Row(id), runstest.Row(id+"2", "tenant_id", "'other'"), "SELECT count(*), count(DISTINCT tenant_id) FROM workflow_runs WHERE id LIKE '" + id + "%'",
 			"UPDATE workflow_runs SET status = 'failed' WHERE id = '" + id + "' RETURNING status", "DELETE FROM workflow_runs WHERE id LIKE '" + id + "%' RETURNING id",
-			row(id) + "INSERT INTO workflow_runs SELECT * FROM workflow_runs WHERE id = '" + id + "' ON CONFLICT (id) DO UPDATE SET status = 'x' RETURNING status",
+			runstest.Row(id) + "INSERT INTO workflow_runs SELECT * FROM workflow_runs WHERE id = '" + id + "' ON CONFLICT (id) DO UPDATE SET status = 'x' RETURNING status",
 			"COPY (SELECT id FROM workflow_runs WHERE id = '" + id + "') TO STDOUT", "DELETE FROM workflow_runs WHERE id = '" + id + "'",
 		} {
 			got, err := d.c.PSQL(d.c.DSN(d.name, user), sql)
@@ -134,7 +135,7 @@ func TestOthersReadAndWriteAsBefore(t *testing.T) {
 		t.Error(diff)
 	}
 	_, err := d.source(app).Plan(t.Context(), runs.Migration{})
-	wantError(t, err, runs.Refused, "only the owner")
+	runstest.WantError(t, err, runs.Refused, "only the owner")
 }
 
 // schema is what a migration may change, as the catalog says it.
@@ -248,12 +249,12 @@ func TestNoWayAround(t *testing.T) {
 	for name, user := range map[string]string{
 		"superuser": "", "BYPASSRLS": role("bypass", "BYPASSRLS"), "CREATEROLE": role("maker", "CREATEROLE"), "can become the owner": member,
 	} {
-		_, _, err := tryRead(t, d.source(user), one)
-		wantError(t, err, runs.Isolation, "do not bind this user")
+		_, _, err := runstest.Try(t.Context(), d.source(user), one)
+		runstest.WantError(t, err, runs.Isolation, "do not bind this user")
 		q := one
 		q.NoRLS = true
 		if user == "" {
-			if got, info, err := tryRead(t, d.source(user), q); err != nil || len(got) == 0 || info.Isolation == "" {
+			if got, info, err := runstest.Try(t.Context(), d.source(user), q); err != nil || len(got) == 0 || info.Isolation == "" {
 				t.Errorf("%s without policies: %d rows, %v", name, len(got), err)
 			}
 		}
@@ -264,12 +265,12 @@ func TestNoWayAround(t *testing.T) {
 	}
 	stranger := "stranger_" + d.name
 	d.sql("CREATE ROLE " + stranger + " LOGIN; GRANT SELECT ON workflow_runs TO " + stranger)
-	_, _, err := tryRead(t, d.source(stranger), one)
-	wantError(t, err, runs.Isolation, "no policy confines this user")
+	_, _, err := runstest.Try(t.Context(), d.source(stranger), one)
+	runstest.WantError(t, err, runs.Isolation, "no policy confines this user")
 	d.sql("CREATE POLICY loose ON workflow_runs AS RESTRICTIVE TO " + stranger + " USING (tenant_id = current_setting('app.tenant_id', true) OR true)")
-	_, _, err = tryRead(t, d.source(stranger), one)
-	wantError(t, err, runs.Isolation, "no policy confines this user")
+	_, _, err = runstest.Try(t.Context(), d.source(stranger), one)
+	runstest.WantError(t, err, runs.Isolation, "no policy confines this user")
 	d.sql("ALTER TABLE workflow_runs DISABLE ROW LEVEL SECURITY")
-	_, _, err = tryRead(t, d.source(exportRole), one)
-	wantError(t, err, runs.Isolation, "not in force")
+	_, _, err = runstest.Try(t.Context(), d.source(exportRole), one)
+	runstest.WantError(t, err, runs.Isolation, "not in force")
 }

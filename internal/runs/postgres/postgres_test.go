@@ -1,18 +1,13 @@
 package postgres
 
 import (
-	"bytes"
 	"os"
-	"reflect"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"indelible/internal/runs"
 	"indelible/internal/runs/postgres/pgtest"
+	"indelible/internal/runs/runstest"
 	"indelible/internal/runs/sample"
 )
 
@@ -67,127 +62,40 @@ func (d *database) migrate(m runs.Migration) {
 	}
 }
 
-func open1(t testing.TB, s *Source, q runs.Query) runs.Snapshot {
-	t.Helper()
-	snap, err := s.Open(t.Context(), q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { snap.Close() })
-	return snap
-}
+// Source, Exec and Fill make it a database for the suite.
+func (d *database) Source() runstest.Source { return d.source("") }
 
-// all reads every shard of every tenant, in order.
-func all(t testing.TB, snap runs.Snapshot, q runs.Query) []*runs.Run {
-	t.Helper()
-	tenants := q.Tenants
-	if q.AllTenants {
-		tenants = []string{""}
-	}
-	var got []*runs.Run
-	for _, tenant := range tenants {
-		for shard := range snap.Info().Shards {
-			err := snap.Scan(t.Context(), tenant, shard, func(r *runs.Run) error {
-				got = append(got, keep(r))
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return got
-}
+func (d *database) Exec(sql string) { d.t.Helper(); d.sql(sql) }
 
-// keep copies a row, which belongs to the source.
-func keep(r *runs.Run) *runs.Run {
-	c := *r
-	for _, b := range []*[]byte{&c.ID, &c.TenantID, &c.WorkflowName, &c.WorkflowVersion, &c.Status, &c.ErrorMessage, &c.Metadata} {
-		*b = bytes.Clone(*b)
-	}
-	c.Extra = nil
-	for _, e := range r.Extra {
-		c.Extra = append(c.Extra, bytes.Clone(e))
-	}
-	return &c
+func (d *database) Fill(seed uint64, n int) { d.t.Helper(); d.fill(seed, n) }
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	runstest.Run(t, func(t testing.TB) runstest.Database { return newDatabase(t) })
 }
 
 func read(t testing.TB, s *Source, q runs.Query) []*runs.Run {
 	t.Helper()
-	got, _, err := tryRead(t, s, q)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got, _ := runstest.Read(t, s, q)
 	return got
 }
 
-func ids(rows []*runs.Run) string {
-	var out []string
-	for _, r := range rows {
-		out = append(out, string(r.ID))
-	}
-	return strings.Join(out, " ")
-}
+var everything = runstest.Everything
 
-// everything is all rows, as whoever reads.
-var everything = runs.Query{AllTenants: true, NoRLS: true}
-
-func TestSampleIsReadBack(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	const n = 5000
-	d.fill(7, n)
-	snap := open1(t, d.source(""), everything)
-	info := snap.Info()
-	if !info.Sample || info.Shards < 2 || info.Rows != n || info.Revision || info.Kind != "postgresql" {
-		t.Errorf("info %+v", info)
-	}
-	got := all(t, snap, everything)
-	i := 0
-	for want := range sample.Runs(7, n) {
-		if i == len(got) {
-			break
-		}
-		if diff := cmp.Diff(keep(want), got[i]); diff != "" {
-			t.Fatalf("row %d:\n%s", i, diff)
-		}
-		i++
-	}
-	if i != n || len(got) != n {
-		t.Errorf("%d rows of %d", len(got), n)
-	}
-}
-
-func TestShardsAtTheSameTime(t *testing.T) {
+// TestWriterMeanwhile: what is written while a snapshot is open is no part of it,
+// on none of its connections.
+func TestWriterMeanwhile(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.fill(1, 6000)
 	q := everything
 	want := read(t, d.source(""), q)
 	q.Jobs = 3
-	snap := open1(t, d.source(""), q)
-	// What is written now is no part of the snapshot.
-	d.sql("DELETE FROM workflow_runs WHERE status = 'completed'; VACUUM workflow_runs")
-	parts := make([][]*runs.Run, snap.Info().Shards)
-	var group sync.WaitGroup
-	for shard := range parts {
-		group.Go(func() {
-			err := snap.Scan(t.Context(), "", shard, func(r *runs.Run) error {
-				parts[shard] = append(parts[shard], keep(r))
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	var got []*runs.Run
-	for _, p := range parts {
-		got = append(got, p...)
-	}
-	if !slices.EqualFunc(want, got, func(a, b *runs.Run) bool { return reflect.DeepEqual(a, b) }) {
-		t.Errorf("%d rows one after the other, %d at the same time, not the same", len(want), len(got))
+	snap := runstest.Open(t, d.source(""), q)
+	d.sql("DELETE FROM workflow_runs WHERE status = 'completed'; VACUUM workflow_runs;" + runstest.Row("new"))
+	got, err := runstest.All(t.Context(), snap, q)
+	if err != nil || runstest.IDs(got) != runstest.IDs(want) {
+		t.Errorf("%d rows before, %d in the snapshot, %v", len(want), len(got), err)
 	}
 }
 

@@ -1,75 +1,24 @@
 package postgres
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"indelible/internal/runs"
+	"indelible/internal/runs/runstest"
 )
-
-// tryRead reads everything and gives the first error.
-func tryRead(t testing.TB, s *Source, q runs.Query) (got []*runs.Run, info runs.Info, err error) {
-	t.Helper()
-	snap, err := s.Open(t.Context(), q)
-	if err != nil {
-		return nil, info, err
-	}
-	defer snap.Close()
-	tenants := q.Tenants
-	if q.AllTenants {
-		tenants = []string{""}
-	}
-	info = snap.Info()
-	for _, tenant := range tenants {
-		for shard := range info.Shards {
-			if err := snap.Scan(t.Context(), tenant, shard, func(r *runs.Run) error { got = append(got, keep(r)); return nil }); err != nil {
-				return got, info, err
-			}
-		}
-	}
-	return got, info, nil
-}
-
-func wantError(t testing.TB, err error, code runs.Code, says string) {
-	t.Helper()
-	var e *runs.Error
-	if !errors.As(err, &e) || e.Code != code || !strings.Contains(e.What, says) || e.Hint == "" {
-		t.Errorf("got %v (%#v), want %s: %q", err, e, code, says)
-	}
-}
-
-// row inserts a row that is sound but for what is given: column, value, …
-func row(id string, set ...string) string {
-	cols := "id, tenant_id, workflow_name, workflow_version, status, created_at"
-	vals := []string{"'" + id + "'", "'t'", "'w'", "'1'", "'completed'", "'2025-01-06T00:00:00Z'"}
-	for i := 0; i < len(set); i += 2 {
-		switch set[i] {
-		case "tenant_id":
-			vals[1] = set[i+1]
-		case "status":
-			vals[4] = set[i+1]
-		case "created_at":
-			vals[5] = set[i+1]
-		default:
-			cols += ", " + set[i]
-			vals = append(vals, set[i+1])
-		}
-	}
-	return "INSERT INTO workflow_runs (" + cols + ") VALUES (" + strings.Join(vals, ", ") + ");"
-}
 
 func TestColumnTypes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, alter, row, id, metadata string }{
-		{"text and jsonb", "", row("a b", "metadata", `'{"b": [1, 2.50], "a": "x y"}'`), "a b", `{"a":"x y","b":[1,2.50]}`},
-		{"uuid", "ALTER COLUMN id TYPE uuid USING id::uuid, ALTER COLUMN metadata TYPE json", row("0198c0de-0000-7000-8000-00000000000f", "metadata", "'{ \"b\" : 1,\n \"a\":\t2 }'"), "0198c0de-0000-7000-8000-00000000000f", `{"b":1,"a":2}`},
-		{"number", "ALTER COLUMN id TYPE bigint USING id::bigint, ALTER COLUMN metadata TYPE text", row("-42", "metadata", `' {"a" : "\u0000"} '`), "-42", `{"a":"\u0000"}`},
+		{"text and jsonb", "", runstest.Row("a b", "metadata", `'{"b": [1, 2.50], "a": "x y"}'`), "a b", `{"a":"x y","b":[1,2.50]}`},
+		{"uuid", "ALTER COLUMN id TYPE uuid USING id::uuid, ALTER COLUMN metadata TYPE json", runstest.Row("0198c0de-0000-7000-8000-00000000000f", "metadata", "'{ \"b\" : 1,\n \"a\":\t2 }'"), "0198c0de-0000-7000-8000-00000000000f", `{"b":1,"a":2}`},
+		{"number", "ALTER COLUMN id TYPE bigint USING id::bigint, ALTER COLUMN metadata TYPE text", runstest.Row("-42", "metadata", `' {"a" : "\u0000"} '`), "-42", `{"a":"\u0000"}`},
 		{"varchar", "ALTER COLUMN id TYPE varchar(9), ALTER COLUMN metadata TYPE varchar(100), ALTER COLUMN created_at TYPE timestamp, ALTER COLUMN duration_ms TYPE numeric, ALTER COLUMN steps_total TYPE smallint",
-			row("é\U0001F680", "metadata", `'[]'`, "duration_ms", "12.00", "steps_total", "-7", "created_at", "'2025-01-06 00:00:00'"), "é\U0001F680", `[]`},
-		{"double", "ALTER COLUMN duration_ms TYPE double precision, ALTER COLUMN created_at TYPE date", row("x", "duration_ms", "12", "error_message", "''"), "x", ""},
+			runstest.Row("é\U0001F680", "metadata", `'[]'`, "duration_ms", "12.00", "steps_total", "-7", "created_at", "'2025-01-06 00:00:00'"), "é\U0001F680", `[]`},
+		{"double", "ALTER COLUMN duration_ms TYPE double precision, ALTER COLUMN created_at TYPE date", runstest.Row("x", "duration_ms", "12", "error_message", "''"), "x", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -101,11 +50,11 @@ func TestStatusAsEnum(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.sql(CreateTable + `; CREATE TYPE state AS ENUM ('completed', 'failed'); CREATE DOMAIN name AS text;
-ALTER TABLE workflow_runs ALTER COLUMN status TYPE state USING status::state, ALTER COLUMN workflow_name TYPE public.name;` + row("a") + row("b", "status", "'failed'"))
+ALTER TABLE workflow_runs ALTER COLUMN status TYPE state USING status::state, ALTER COLUMN workflow_name TYPE public.name;` + runstest.Row("a") + runstest.Row("b", "status", "'failed'"))
 	q := everything
 	q.Statuses, q.Workflows = []string{"failed"}, []string{"w"}
-	if got := read(t, d.source(""), q); ids(got) != "b" || string(got[0].Status) != "failed" {
-		t.Errorf("got %q", ids(got))
+	if got := read(t, d.source(""), q); runstest.IDs(got) != "b" || string(got[0].Status) != "failed" {
+		t.Errorf("got %q", runstest.IDs(got))
 	}
 }
 
@@ -130,12 +79,12 @@ func TestBadRows(t *testing.T) {
 				d.sql("ALTER TABLE workflow_runs " + c.alter)
 			}
 			if c.column == "" {
-				d.sql(row("r7") + "UPDATE workflow_runs SET id = NULL")
+				d.sql(runstest.Row("r7") + "UPDATE workflow_runs SET id = NULL")
 			} else {
-				d.sql(row("r7", c.column, c.value))
+				d.sql(runstest.Row("r7", c.column, c.value))
 			}
-			_, _, err := tryRead(t, d.source(""), everything)
-			wantError(t, err, runs.Data, c.says)
+			_, _, err := runstest.Try(t.Context(), d.source(""), everything)
+			runstest.WantError(t, err, runs.Data, c.says)
 		})
 	}
 }
@@ -147,19 +96,19 @@ func TestTextOfNoEncoding(t *testing.T) {
 	d := newDatabase(t)
 	d.name += "_ascii"
 	d.c.SQL(t, "postgres", "CREATE DATABASE "+d.name+" TEMPLATE template0 ENCODING SQL_ASCII LC_COLLATE 'C' LC_CTYPE 'C'")
-	d.sql(CreateTable + ";" + row("good", "error_message", "'é'"))
+	d.sql(CreateTable + ";" + runstest.Row("good", "error_message", "'é'"))
 	if got := read(t, d.source(""), everything); len(got) != 1 || string(got[0].ErrorMessage) != "é" {
 		t.Errorf("got %+v", got)
 	}
-	d.sql(row("bad", "error_message", `E'\xff'`))
-	_, _, err := tryRead(t, d.source(""), everything)
-	wantError(t, err, runs.Data, "row bad: error_message is not valid UTF-8")
+	d.sql(runstest.Row("bad", "error_message", `E'\xff'`))
+	_, _, err := runstest.Try(t.Context(), d.source(""), everything)
+	runstest.WantError(t, err, runs.Data, "row bad: error_message is not valid UTF-8")
 }
 
 func TestLargeRows(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("small") + row("big", "metadata", `('{"a":"' || repeat('x', 30000000) || '"}')::jsonb`))
+	d.sql(CreateTable + ";" + runstest.Row("small") + runstest.Row("big", "metadata", `('{"a":"' || repeat('x', 30000000) || '"}')::jsonb`))
 	got := read(t, d.source(""), everything)
 	if len(got) != 2 || len(got[1].Metadata) != 30_000_008 {
 		t.Fatalf("%d rows", len(got))
@@ -167,8 +116,8 @@ func TestLargeRows(t *testing.T) {
 	for _, limit := range []int64{29_999_999, 1000} { // seen after reading it, and before
 		q := everything
 		q.MaxRow = limit
-		_, _, err := tryRead(t, d.source(""), q)
-		wantError(t, err, runs.Data, "row big has 3")
+		_, _, err := runstest.Try(t.Context(), d.source(""), q)
+		runstest.WantError(t, err, runs.Data, "row big has 3")
 	}
 }
 
@@ -176,10 +125,10 @@ func TestExtraColumns(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.sql(CreateTable + `; ALTER TABLE workflow_runs ADD COLUMN cost double precision, ADD COLUMN "odd ""name" text[], ADD COLUMN seen timestamptz;` +
-		row("a", "cost", "'NaN'", `"odd ""name"`, `ARRAY['x', NULL, 'y"']`, "seen", "'infinity'") + row("b"))
+		runstest.Row("a", "cost", "'NaN'", `"odd ""name"`, `ARRAY['x', NULL, 'y"']`, "seen", "'infinity'") + runstest.Row("b"))
 	q := everything
 	q.Columns = []string{`odd "name`, "status", "cost", "id", "seen"}
-	got, info, err := tryRead(t, d.source(""), q)
+	got, info, err := runstest.Try(t.Context(), d.source(""), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,12 +160,15 @@ CREATE TABLE part_b1 PARTITION OF part_b FOR VALUES IN ('completed');
 CREATE TABLE part_b2 PARTITION OF part_b DEFAULT`)
 	d.fill(5, 8000)
 	d.migrate(runs.Migration{})
-	snap := open1(t, d.source(""), everything)
-	first := all(t, snap, everything)
+	snap := runstest.Open(t, d.source(""), everything)
+	first, err := runstest.All(t.Context(), snap, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if n := snap.Info().Shards; n < 2 {
 		t.Errorf("%d shards", n)
 	}
-	if len(first) != 8000 || ids(first) != ids(read(t, d.source(""), everything)) {
+	if len(first) != 8000 || runstest.IDs(first) != runstest.IDs(read(t, d.source(""), everything)) {
 		t.Errorf("%d rows", len(first))
 	}
 	seen := map[string]bool{}
@@ -232,68 +184,15 @@ CREATE TABLE part_b2 PARTITION OF part_b DEFAULT`)
 	// A chain goes on over partitions, and over those that come later.
 	q := everything
 	q.Range = &runs.Range{}
-	_, info, err := tryRead(t, d.source(""), q)
+	_, info, err := runstest.Try(t.Context(), d.source(""), q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	q.Range.From = info.Cursor
 	d.sql("UPDATE workflow_runs SET tenant_id = 'acme' WHERE tenant_id = 'initech-eu' AND status = 'skipped'")
 	moved := d.sql("SELECT count(*) FROM workflow_runs WHERE indelible_revision > '3'")
-	got, _, err := tryRead(t, d.source(""), q)
+	got, _, err := runstest.Try(t.Context(), d.source(""), q)
 	if err != nil || len(got) == 0 || d.sql("SELECT "+moved+" = "+itoa(8000+len(got))+" OR "+moved+" = "+itoa(len(got))) != "t" {
 		t.Errorf("%d rows moved, %s stamped: %v", len(got), moved, err)
-	}
-}
-
-func TestOrdered(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("b") + row("a") + row("B") + row("z", "created_at", "'2024-01-01'"))
-	q := everything
-	q.Ordered = true
-	if got := ids(read(t, d.source(""), q)); got != "z B a b" {
-		t.Errorf("got %q", got)
-	}
-	q.Limit = runs.Int{N: 2, Valid: true}
-	if got := ids(read(t, d.source(""), q)); got != "z B" {
-		t.Errorf("got %q", got)
-	}
-	q.Limit.N = 0
-	if got := ids(read(t, d.source(""), q)); got != "" {
-		t.Errorf("got %q", got)
-	}
-}
-
-func TestFilters(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	d.sql(CreateTable + ";" + row("a", "metadata", `'{"pool": "spot", "n": 1, "ok": true}'`) +
-		row("b", "tenant_id", `'o''neill" & {sons}\'`, "metadata", `'{"pool": "it''s \"x\""}'`) + row("c", "created_at", "'2025-01-07'", "status", "'failed'"))
-	const day = 1736121600_000_000
-	at := func(micros int64) runs.Time { return runs.Time{Micros: micros, Valid: true} }
-	for _, c := range []struct {
-		name string
-		q    runs.Query
-		want string
-	}{
-		{"tenant", runs.Query{Tenants: []string{"t"}}, "a c"},
-		{"a tenant with quotes", runs.Query{Tenants: []string{`o'neill" & {sons}\`}}, "b"},
-		{"an unknown tenant", runs.Query{Tenants: []string{"t' OR true --"}}, ""},
-		{"two tenants", runs.Query{Tenants: []string{`o'neill" & {sons}\`, "t"}}, "b a c"},
-		{"since", runs.Query{AllTenants: true, Since: at(day + 1)}, "c"},
-		{"until", runs.Query{AllTenants: true, Until: at(day + 1)}, "a b"},
-		{"before Christ", runs.Query{AllTenants: true, TimeColumn: "completed_at", Until: at(day)}, ""},
-		{"status", runs.Query{AllTenants: true, Statuses: []string{"failed", `"},{`, ""}}, "c"},
-		{"workflow", runs.Query{AllTenants: true, Workflows: []string{`w"`}}, ""},
-		{"metadata", runs.Query{AllTenants: true, Metadata: []runs.Member{{Name: "pool", Value: "spot"}, {Name: "n", Value: "1"}, {Name: "ok", Value: "true"}}}, "a"},
-		{"metadata with quotes", runs.Query{AllTenants: true, Metadata: []runs.Member{{Name: "pool", Value: `it's "x"`}}}, "b"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			c.q.NoRLS = true
-			if got := ids(read(t, d.source(""), c.q)); got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
 	}
 }

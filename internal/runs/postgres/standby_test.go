@@ -6,6 +6,7 @@ import (
 
 	"indelible/internal/runs"
 	"indelible/internal/runs/postgres/pgtest"
+	"indelible/internal/runs/runstest"
 )
 
 // primary is a cluster of a test's own, with a table that has revisions.
@@ -17,7 +18,7 @@ func primary(t *testing.T) *database {
 	}
 	t.Cleanup(func() { c.Stop() })
 	d := &database{t, c, c.NewDatabase(t)}
-	d.sql(CreateTable + ";" + row("old"))
+	d.sql(CreateTable + ";" + runstest.Row("old"))
 	d.migrate(runs.Migration{NoRLS: true})
 	return d
 }
@@ -28,46 +29,46 @@ func TestStandby(t *testing.T) {
 	t.Parallel()
 	d := primary(t)
 	standby := &database{t, d.c.Standby(t), d.name}
-	c := newChain(t, standby.source(""))
-	c.link("old")
+	c := runstest.NewChain(t, standby.source(""))
+	c.Link("old")
 	late := d.session()
-	late.do("BEGIN;" + row("late"))
-	d.sql(row("early"))
+	late.do("BEGIN;" + runstest.Row("late"))
+	d.sql(runstest.Row("early"))
 	standby.c.CatchUp(t, d.c)
-	c.link("") // early is committed, and above late
+	c.Link("") // early is committed, and above late
 	late.do("COMMIT")
 	standby.c.CatchUp(t, d.c)
-	c.link("late early")
-	d.sql(row("next") + "UPDATE workflow_runs SET status = 'failed' WHERE id = 'old'")
+	c.Link("late early")
+	d.sql(runstest.Row("next") + "UPDATE workflow_runs SET status = 'failed' WHERE id = 'old'")
 	standby.c.CatchUp(t, d.c)
-	c.link("next old")
-	c.link("")
+	c.Link("next old")
+	c.Link("")
 	if f := finding(standby.source("").Check(t.Context()), "connection"); !f.OK || !strings.Contains(f.Detail, "a standby") {
 		t.Errorf("found %+v", f)
 	}
 
 	// The chain goes on at the primary, and back at the standby.
-	c.s = d.source("")
-	d.sql(row("p"))
-	c.link("p")
+	c.Source = d.source("")
+	d.sql(runstest.Row("p"))
+	c.Link("p")
 	standby.c.CatchUp(t, d.c)
-	c.s = standby.source("")
-	c.link("")
-	d.sql(row("q"))
-	c.s = d.source("")
-	c.link("q")
+	c.Source = standby.source("")
+	c.Link("")
+	d.sql(runstest.Row("q"))
+	c.Source = d.source("")
+	c.Link("q")
 	// Behind the chain it waits.
 	if got := standby.sql("SELECT pg_wal_replay_pause()"); got != "" {
 		t.Fatal(got)
 	}
-	d.sql(row("r"))
-	c.link("r")
-	c.s = standby.source("")
-	_, err := c.try()
-	wantError(t, err, runs.OtherSource, "the standby is behind the chain")
+	d.sql(runstest.Row("r"))
+	c.Link("r")
+	c.Source = standby.source("")
+	_, err := c.Try()
+	runstest.WantError(t, err, runs.OtherSource, "the standby is behind the chain")
 	standby.sql("SELECT pg_wal_replay_resume()")
 	standby.c.CatchUp(t, d.c)
-	c.link("")
+	c.Link("")
 }
 
 // TestLaggingStandbyPromoted: it has the same identifier, and transactions of
@@ -78,20 +79,20 @@ func TestLaggingStandbyPromoted(t *testing.T) {
 	standby := &database{t, d.c.Standby(t), d.name}
 	standby.c.CatchUp(t, d.c)
 	standby.c.Kill()
-	c := newChain(t, d.source(""))
-	d.sql(row("a") + row("b"))
-	c.link("old a b")
+	c := runstest.NewChain(t, d.source(""))
+	d.sql(runstest.Row("a") + runstest.Row("b"))
+	c.Link("old a b")
 	standby.c.Restart(t, "primary_conninfo=")
 	standby.c.Promote(t)
-	standby.sql(strings.Repeat("SELECT txid_current();", 50) + row("lost"))
-	c.s = standby.source("")
-	_, err := c.try()
-	wantError(t, err, runs.OtherSource, "a standby promoted")
+	standby.sql(strings.Repeat("SELECT txid_current();", 50) + runstest.Row("lost"))
+	c.Source = standby.source("")
+	_, err := c.Try()
+	runstest.WantError(t, err, runs.OtherSource, "a standby promoted")
 	standby.migrate(runs.Migration{NoRLS: true, Restamp: true})
-	c.q.Range.Resync = true
-	c.link("old lost")
-	standby.sql(row("on"))
-	c.link("on")
+	c.Query.Range.Resync = true
+	c.Link("old lost")
+	standby.sql(runstest.Row("on"))
+	c.Link("on")
 }
 
 // TestConflictWithRecovery: what a standby must remove, an export there still
@@ -103,7 +104,7 @@ func TestConflictWithRecovery(t *testing.T) {
 	d.fill(1, 20_000)
 	standby := &database{t, d.c.Standby(t, "max_standby_streaming_delay=0", "hot_standby_feedback=off"), d.name}
 	standby.c.CatchUp(t, d.c)
-	snap := open1(t, standby.source(""), everything)
+	snap := runstest.Open(t, standby.source(""), everything)
 	removed := false
 	var err error
 	for err == nil && t.Context().Err() == nil {
@@ -115,5 +116,5 @@ func TestConflictWithRecovery(t *testing.T) {
 			return nil
 		})
 	}
-	wantError(t, err, runs.Conflict, "conflict with recovery")
+	runstest.WantError(t, err, runs.Conflict, "conflict with recovery")
 }

@@ -1,132 +1,51 @@
 package sqlite
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"indelible/internal/runs"
+	"indelible/internal/runs/runstest"
 )
 
-func migrate(t testing.TB, file string, m runs.Migration) int {
-	t.Helper()
-	n := 0
-	if err := source(t, file).Apply(t.Context(), m, func(runs.Step) { n++ }); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func TestChainWithRevisions(t *testing.T) {
+// TestTriggers: whatever way a row is written, it is stamped, and once.
+func TestTriggers(t *testing.T) {
 	t.Parallel()
 	file := newFile(t, 1, 0)
-	exec1(t, file, row("old", "", ""))
-	if n := migrate(t, file, runs.Migration{}); n != 5 {
-		t.Errorf("%d steps", n)
+	exec1(t, file, runstest.Row("old")+runstest.Row("b"))
+	runstest.Migrate(t, source(t, file), runs.Migration{})
+	c := runstest.NewChain(t, source(t, file))
+	c.Link("old b")
+	exec1(t, file, "PRAGMA recursive_triggers = 1;"+runstest.Row("r")+"UPDATE workflow_runs SET status = 'failed' WHERE id = 'r'")
+	c.Link("r")
+	exec1(t, file, "INSERT OR REPLACE INTO workflow_runs SELECT * FROM workflow_runs WHERE id = 'b'")
+	c.Link("b")
+	exec1(t, file, strings.TrimSuffix(runstest.Row("old"), ";")+" ON CONFLICT (id) DO UPDATE SET status = 'x'")
+	c.Link("old")
+	exec1(t, file, "UPDATE OR IGNORE workflow_runs SET id = 'old' WHERE id = 'b'; UPDATE workflow_runs SET rowid = rowid + 100 WHERE id = 'r'")
+	c.Link("r")
+	if got := c.Info.Cursor; !strings.Contains(string(got), `"revision":6`) {
+		t.Errorf("rows were stamped more than once: %s", got)
 	}
-	if n := migrate(t, file, runs.Migration{}); n != 0 {
-		t.Errorf("%d steps the second time", n)
-	}
-	q := everything
-	q.Range = &runs.Range{}
-	link := func(want string) {
-		t.Helper()
-		got, info := read(t, source(t, file), q)
-		if ids(got) != want || !info.Revision || info.Repeats || info.Guarantee != runs.ExactGuarantee {
-			t.Errorf("got %q, want %q (%+v)", ids(got), want, info)
-		}
-		q.Range.From = info.Cursor
-	}
-	link("old")
-	link("")
-	exec1(t, file, row("a", "", "")+"UPDATE workflow_runs SET status = 'failed' WHERE id = 'a'")
-	link("a")
-	// The row that was written last is written again, and nothing else before it.
-	exec1(t, file, "UPDATE workflow_runs SET status = 'completed' WHERE id = 'a'")
-	link("a")
-	// A revision of one's own making counts for nothing.
-	exec1(t, file, "PRAGMA recursive_triggers = 1;"+row("b", revisionColumn, "99999999")+row("c", revisionColumn, "-5")+"UPDATE workflow_runs SET indelible_revision = 3 WHERE id = 'old'")
-	link("old b c")
-	exec1(t, file, "INSERT OR REPLACE INTO workflow_runs SELECT * FROM workflow_runs WHERE id = 'b'; DELETE FROM workflow_runs WHERE id = 'c'")
-	link("b")
-	exec1(t, file, "BEGIN;"+row("lost", "", "")+"ROLLBACK")
-	link("")
-
-	cursor := q.Range.From
-	migrate(t, file, runs.Migration{Restamp: true})
-	_, _, err := tryRead(t, source(t, file), q)
-	wantError(t, err, runs.OtherSource, "another database file")
-	q.Range.Resync = true
-	link("old a b")
-	q.Range = &runs.Range{From: cursor}
-	if n := migrate(t, file, runs.Migration{Revert: true}); n != 5 {
-		t.Errorf("%d steps back", n)
-	}
-	_, _, err = tryRead(t, source(t, file), q)
-	wantError(t, err, runs.OtherSource, "revisions")
 }
 
 func TestOlderFile(t *testing.T) {
 	t.Parallel()
 	file := newFile(t, 1, 5)
-	migrate(t, file, runs.Migration{NoIndex: true})
+	runstest.Migrate(t, source(t, file), runs.Migration{NoIndex: true})
 	backup, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec1(t, file, row("new", "", ""))
+	exec1(t, file, runstest.Row("new"))
 	q := everything
 	q.Range = &runs.Range{}
-	_, info := read(t, source(t, file), q)
+	_, info := runstest.Read(t, source(t, file), q)
 	q.Range.From = info.Cursor
 	older := filepath.Join(t.TempDir(), "older.db")
 	write(t, older, string(backup))
-	_, _, err = tryRead(t, source(t, older), q)
-	wantError(t, err, runs.OtherSource, "older than the chain")
-	q.Range.From = []byte(`{"kind":"postgresql"}`)
-	_, _, err = tryRead(t, source(t, file), q)
-	wantError(t, err, runs.OtherSource, "another kind of database")
-	q.Range.From = []byte(`[`)
-	_, _, err = tryRead(t, source(t, file), q)
-	wantError(t, err, runs.OtherSource, "cannot be read")
-}
-
-// TestPlanAgain: an attempt that did not end is read again as it was.
-func TestPlanAgain(t *testing.T) {
-	t.Parallel()
-	file := newFile(t, 1, 5000)
-	migrate(t, file, runs.Migration{})
-	q := everything
-	q.Range = &runs.Range{}
-	want, info := read(t, source(t, file), q)
-	exec1(t, file, row("later", "", ""))
-	q.Plan = info.Plan
-	got, again := read(t, source(t, file), q)
-	if ids(got) != ids(want) || string(again.Cursor) != string(info.Cursor) || again.Shards != info.Shards {
-		t.Errorf("%d rows, then %d; %s, then %s", len(want), len(got), info.Cursor, again.Cursor)
-	}
-	q.Plan, q.Range.From = nil, info.Cursor
-	if got, _ := read(t, source(t, file), q); ids(got) != "later" {
-		t.Errorf("then %q", ids(got))
-	}
-}
-
-func TestChainByTime(t *testing.T) {
-	t.Parallel()
-	file := newFile(t, 1, 0)
-	for i, ended := range []string{"'2025-01-06T10:00:00Z'", "'2025-01-08T23:00:00-10:00'", "NULL"} {
-		exec1(t, file, row(fmt.Sprint(i), "completed_at", ended))
-	}
-	exec1(t, file, row("running", "completed_at", "NULL")+"UPDATE workflow_runs SET status = 'running' WHERE id = 'running'")
-	q := everything
-	q.Range = &runs.Range{}
-	got, info := read(t, source(t, file), q)
-	if ids(got) != "0 1" || info.NullCursor != 1 || info.Repeats || info.Guarantee != runs.BestEffort {
-		t.Errorf("got %q, %+v", ids(got), info)
-	}
-	q.Range.From = []byte(`{"kind":"sqlite","column":"completed_at","until":1736416800000000}`) // 2025-01-09T10:00:00Z
-	if got, info := read(t, source(t, file), q); ids(got) != "1" || !info.Repeats {
-		t.Errorf("got %q, %+v", ids(got), info)
-	}
+	_, _, err = runstest.Try(t.Context(), source(t, older), q)
+	runstest.WantError(t, err, runs.OtherSource, "older than the chain")
 }

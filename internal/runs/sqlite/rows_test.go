@@ -5,9 +5,8 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"indelible/internal/runs"
+	"indelible/internal/runs/runstest"
 )
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
@@ -17,21 +16,6 @@ func write(t testing.TB, name, text string) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// row inserts a row that is sound but for what is given.
-func row(id, column, value string) string {
-	cols, vals := "id, tenant_id, workflow_name, workflow_version, status, created_at", "'"+id+"', 't', 'w', '1', 'completed', '2025-01-06T00:00:00Z'"
-	switch column {
-	case "":
-	case "created_at":
-		vals = "'" + id + "', 't', 'w', '1', 'completed', " + value
-	case "workflow_name":
-		vals = "'" + id + "', 't', " + value + ", '1', 'completed', '2025-01-06T00:00:00Z'"
-	default:
-		cols, vals = cols+", "+column, vals+", "+value
-	}
-	return "INSERT INTO workflow_runs (" + cols + ") VALUES (" + vals + ");"
 }
 
 func TestBadRows(t *testing.T) {
@@ -51,9 +35,9 @@ func TestBadRows(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			file := newFile(t, 1, 0)
-			exec1(t, file, row("r7", c.column, c.value))
-			_, _, err := tryRead(t, source(t, file), everything)
-			wantError(t, err, runs.Data, c.says)
+			exec1(t, file, runstest.Row("r7", c.column, c.value))
+			_, _, err := runstest.Try(t.Context(), source(t, file), everything)
+			runstest.WantError(t, err, runs.Data, c.says)
 		})
 	}
 }
@@ -61,15 +45,15 @@ func TestBadRows(t *testing.T) {
 func TestStrangeRows(t *testing.T) {
 	t.Parallel()
 	file := newFile(t, 1, 0)
-	exec1(t, file, row("nul", "error_message", "'a' || char(0) || 'b'")+
-		row("empty", "error_message", "''")+
-		row("spaced", "metadata", "' { \"a\" : [ 1 , \"x y\" ] , \"b\\\"\" : 1.50 } '")+
-		row("seconds", "created_at", "1736121600")+
-		row("millis", "created_at", "1736121600123")+
-		row("offset", "created_at", "'2025-01-05 14:00:00.25-10:00'")+
-		row("real", "duration_ms", "12.0")+
-		row("array", "metadata", "'[]'"))
-	got, _ := read(t, source(t, file), everything)
+	exec1(t, file, runstest.Row("nul", "error_message", "'a' || char(0) || 'b'")+
+		runstest.Row("empty", "error_message", "''")+
+		runstest.Row("spaced", "metadata", "' { \"a\" : [ 1 , \"x y\" ] , \"b\\\"\" : 1.50 } '")+
+		runstest.Row("seconds", "created_at", "1736121600")+
+		runstest.Row("millis", "created_at", "1736121600123")+
+		runstest.Row("offset", "created_at", "'2025-01-05 14:00:00.25-10:00'")+
+		runstest.Row("real", "duration_ms", "12.0")+
+		runstest.Row("array", "metadata", "'[]'"))
+	got, _ := runstest.Read(t, source(t, file), everything)
 	if len(got) != 8 {
 		t.Fatalf("%d rows", len(got))
 	}
@@ -89,71 +73,6 @@ func TestStrangeRows(t *testing.T) {
 		if !ok {
 			t.Errorf("%s: wrong in %+v", name, got)
 		}
-	}
-}
-
-func TestLargeRows(t *testing.T) {
-	t.Parallel()
-	file := newFile(t, 1, 0)
-	exec1(t, file, row("big", "metadata", `'{"a":"' || printf('%.*c', 30000000, 'x') || '"}'`)) // 30 MB
-	got, _ := read(t, source(t, file), everything)
-	if len(got) != 1 || len(got[0].Metadata) != 30_000_008 {
-		t.Fatalf("%d rows", len(got))
-	}
-	q := everything
-	for _, limit := range []int64{29_999_999, 1000} { // seen after reading it, and before
-		q.MaxRow = limit
-		_, _, err := tryRead(t, source(t, file), q)
-		wantError(t, err, runs.Data, "row big has 3")
-	}
-}
-
-func TestFilters(t *testing.T) {
-	t.Parallel()
-	file := newFile(t, 1, 0)
-	exec1(t, file, `ALTER TABLE workflow_runs ADD COLUMN note;`+
-		row("a", "metadata", `'{"pool":"spot","n":1,"ok":true}'`)+row("b", "metadata", `'{"pool":"large"}'`)+row("c", "created_at", "'2025-01-07T00:00:00+02:00'")+
-		`UPDATE workflow_runs SET tenant_id = 'o''neill" & {sons}', note = 7 WHERE id = 'b'; UPDATE workflow_runs SET status = 'failed', note = 'x"y' WHERE id = 'c'`)
-	at := func(micros int64) runs.Time { return runs.Time{Micros: micros, Valid: true} }
-	const day = 1736121600_000_000
-	for _, c := range []struct {
-		name string
-		q    runs.Query
-		want string
-	}{
-		{"tenant", runs.Query{Tenants: []string{"t"}}, "a c"},
-		{"a tenant with quotes", runs.Query{Tenants: []string{`o'neill" & {sons}`}}, "b"},
-		{"an unknown tenant", runs.Query{Tenants: []string{"t' OR 1=1 --"}}, ""},
-		{"two tenants", runs.Query{Tenants: []string{`o'neill" & {sons}`, "t"}}, "b a c"},
-		{"since, by the moment", runs.Query{AllTenants: true, Since: at(day + 1)}, "c"},
-		{"until", runs.Query{AllTenants: true, Until: at(day + 1)}, "a b"},
-		{"status", runs.Query{AllTenants: true, Statuses: []string{"failed", "x"}}, "c"},
-		{"workflow", runs.Query{AllTenants: true, Workflows: []string{"none"}}, ""},
-		{"metadata", runs.Query{AllTenants: true, Metadata: []runs.Member{{Name: "pool", Value: "spot"}}}, "a"},
-		{"metadata number", runs.Query{AllTenants: true, Metadata: []runs.Member{{Name: "n", Value: "1"}}}, "a"},
-		{"metadata bool", runs.Query{AllTenants: true, Metadata: []runs.Member{{Name: "ok", Value: "true"}}}, "a"},
-		{"limit 0", runs.Query{AllTenants: true, Limit: runs.Int{Valid: true}}, ""},
-		{"limit 2", runs.Query{AllTenants: true, Limit: runs.Int{N: 2, Valid: true}}, "a b"},
-		{"ordered", runs.Query{AllTenants: true, Ordered: true}, "a b c"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			got, _ := read(t, source(t, file), c.q)
-			if ids(got) != c.want {
-				t.Errorf("got %q, want %q", ids(got), c.want)
-			}
-		})
-	}
-	got, info := read(t, source(t, file), runs.Query{AllTenants: true, Columns: []string{"note", "id", "status"}})
-	var notes []string
-	for _, r := range got {
-		notes = append(notes, string(r.Extra[0]))
-	}
-	if diff := cmp.Diff([]string{"", "7", `"x\"y"`}, notes); diff != "" {
-		t.Error(diff)
-	}
-	if n := len(info.Columns); n != 3 || info.Columns[2].Name != "note" || !info.Columns[2].Extra {
-		t.Errorf("columns %+v", info.Columns)
 	}
 }
 

@@ -1,8 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
-	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -11,10 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"indelible/internal/runs"
+	"indelible/internal/runs/runstest"
 	"indelible/internal/runs/sample"
 )
 
-var everything = runs.Query{AllTenants: true}
+var everything = runstest.Everything
 
 func newFile(t testing.TB, seed uint64, n int) string {
 	t.Helper()
@@ -47,85 +46,26 @@ func exec1(t testing.TB, file, statement string) {
 	}
 }
 
-func read(t testing.TB, s *Source, q runs.Query) ([]*runs.Run, runs.Info) {
-	t.Helper()
-	got, info, err := tryRead(t, s, q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got, info
+// file is a database for the suite.
+type file struct {
+	t    testing.TB
+	name string
 }
 
-func tryRead(t testing.TB, s *Source, q runs.Query) (got []*runs.Run, info runs.Info, err error) {
-	t.Helper()
-	snap, err := s.Open(t.Context(), q)
-	if err != nil {
-		return nil, info, err
+func (f file) Source() runstest.Source { return source(f.t, f.name) }
+
+func (f file) Exec(sql string) { f.t.Helper(); exec1(f.t, f.name, sql) }
+
+func (f file) Fill(seed uint64, n int) {
+	f.t.Helper()
+	if err := Fill(f.t.Context(), f.name, sample.Runs(seed, n), "test"); err != nil {
+		f.t.Fatal(err)
 	}
-	defer snap.Close()
-	info = snap.Info()
-	tenants := q.Tenants
-	if q.AllTenants {
-		tenants = []string{""}
-	}
-	for _, tenant := range tenants {
-		for shard := range info.Shards {
-			if err := snap.Scan(t.Context(), tenant, shard, func(r *runs.Run) error { got = append(got, keep(r)); return nil }); err != nil {
-				return got, info, err
-			}
-		}
-	}
-	return got, info, nil
 }
 
-func keep(r *runs.Run) *runs.Run {
-	c := *r
-	for _, b := range []*[]byte{&c.ID, &c.TenantID, &c.WorkflowName, &c.WorkflowVersion, &c.Status, &c.ErrorMessage, &c.Metadata} {
-		*b = bytes.Clone(*b)
-	}
-	c.Extra = nil
-	for _, e := range r.Extra {
-		c.Extra = append(c.Extra, bytes.Clone(e))
-	}
-	return &c
-}
-
-func ids(rows []*runs.Run) string {
-	var out []string
-	for _, r := range rows {
-		out = append(out, string(r.ID))
-	}
-	return strings.Join(out, " ")
-}
-
-func TestSampleIsReadBack(t *testing.T) {
+func TestSuite(t *testing.T) {
 	t.Parallel()
-	const n = 5017
-	file := newFile(t, 7, n)
-	got, info := read(t, source(t, file), everything)
-	if !info.Sample || info.Shards < 2 || info.Rows != n || info.Revision {
-		t.Errorf("info %+v", info)
-	}
-	i := 0
-	for want := range sample.Runs(7, n) {
-		if i == len(got) {
-			break
-		}
-		if diff := cmp.Diff(keep(want), got[i]); diff != "" {
-			t.Fatalf("row %d:\n%s", i, diff)
-		}
-		i++
-	}
-	if i != n || len(got) != n {
-		t.Errorf("%d rows of %d", len(got), n)
-	}
-	// Made again it is the same, also over an earlier one.
-	if err := Fill(t.Context(), file, sample.Runs(8, 10), "test"); err != nil {
-		t.Fatal(err)
-	}
-	if got, _ := read(t, source(t, file), everything); len(got) != 10 {
-		t.Errorf("%d rows of the second sample", len(got))
-	}
+	runstest.Run(t, func(t testing.TB) runstest.Database { return file{t, filepath.Join(t.TempDir(), "runs.db")} })
 }
 
 // TestIndependently compares with what the sqlite3 program says is there.
@@ -136,7 +76,7 @@ func TestIndependently(t *testing.T) {
 	if err != nil {
 		t.Fatalf("sqlite3 is needed: %v", err)
 	}
-	got, _ := read(t, source(t, file), everything)
+	got, _ := runstest.Read(t, source(t, file), everything)
 	var b strings.Builder
 	for _, r := range got {
 		duration := ""
@@ -150,44 +90,53 @@ func TestIndependently(t *testing.T) {
 	}
 }
 
-func TestWrongQuestions(t *testing.T) {
+func TestFilesThatAreNone(t *testing.T) {
 	t.Parallel()
-	file := newFile(t, 1, 3)
 	empty := filepath.Join(t.TempDir(), "empty.db")
 	exec1(t, empty, "CREATE TABLE other (x)")
+	_, _, err := runstest.Try(t.Context(), source(t, empty), everything)
+	runstest.WantError(t, err, runs.Schema, "there is no table workflow_runs")
 	text := filepath.Join(t.TempDir(), "text.db")
 	write(t, text, strings.Repeat("this is no database\n", 100))
-	for _, c := range []struct {
-		name, file string
-		q          runs.Query
-		code       runs.Code
-		says       string
-	}{
-		{"no table", empty, everything, runs.Schema, "there is no table workflow_runs"},
-		{"no database", text, everything, runs.Usage, "is not a SQLite database"},
-		{"no tenant", file, runs.Query{}, runs.Usage, "no tenant is named"},
-		{"tenant *", file, runs.Query{Tenants: []string{"*"}}, runs.Usage, "no tenant"},
-		{"unknown column", file, runs.Query{AllTenants: true, Columns: []string{"id", "colour"}}, runs.Schema, "has no column colour"},
-		{"unknown time", file, runs.Query{AllTenants: true, TimeColumn: "ended", Since: runs.Time{Valid: true}}, runs.Schema, "has no column ended"},
-		{"negative limit", file, runs.Query{AllTenants: true, Limit: runs.Int{N: -1, Valid: true}}, runs.Usage, "--limit -1"},
-		{"running without revisions", file, runs.Query{AllTenants: true, Range: &runs.Range{IncludeRunning: true}}, runs.Usage, "running"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			_, _, err := tryRead(t, source(t, c.file), c.q)
-			wantError(t, err, c.code, c.says)
-		})
-	}
-	_, err := New(filepath.Join(t.TempDir(), "absent.db"))
-	wantError(t, err, runs.Usage, "there is no file")
+	_, _, err = runstest.Try(t.Context(), source(t, text), everything)
+	runstest.WantError(t, err, runs.Usage, "is not a SQLite database")
+	_, err = New(filepath.Join(t.TempDir(), "absent.db"))
+	runstest.WantError(t, err, runs.Usage, "there is no file")
 	_, err = New(t.TempDir())
-	wantError(t, err, runs.Usage, "is a directory")
+	runstest.WantError(t, err, runs.Usage, "is a directory")
+	view := newFile(t, 1, 3)
+	exec1(t, view, "ALTER TABLE workflow_runs RENAME TO x; CREATE VIEW workflow_runs AS SELECT * FROM x")
+	_, _, err = runstest.Try(t.Context(), source(t, view), everything)
+	runstest.WantError(t, err, runs.Schema, "there is no table workflow_runs")
 }
 
-func wantError(t testing.TB, err error, code runs.Code, says string) {
-	t.Helper()
-	var e *runs.Error
-	if !errors.As(err, &e) || e.Code != code || !strings.Contains(e.What, says) || e.Hint == "" {
-		t.Errorf("got %v (%#v), want %s: %q", err, e, code, says)
+// TestWithoutRowid: such a table is read in the order of its key, in one piece.
+func TestWithoutRowid(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "runs.db")
+	exec1(t, name, createTable+" WITHOUT ROWID;"+runstest.Row("b")+runstest.Row("a"))
+	if got, info := runstest.Read(t, source(t, name), everything); runstest.IDs(got) != "a b" || info.Shards != 1 {
+		t.Errorf("got %q, %+v", runstest.IDs(got), info)
+	}
+	_, err := source(t, name).Plan(t.Context(), runs.Migration{})
+	runstest.WantError(t, err, runs.Schema, "has no rowid")
+}
+
+// TestWriterMeanwhile: what is committed while several connections begin is in
+// the snapshot of all or of none, and what comes later in none.
+func TestWriterMeanwhile(t *testing.T) {
+	t.Parallel()
+	name := newFile(t, 1, 5000)
+	exec1(t, name, "PRAGMA journal_mode = wal")
+	q := everything
+	q.Jobs = 3
+	snap := runstest.Open(t, source(t, name), q)
+	exec1(t, name, "DELETE FROM workflow_runs WHERE rowid % 2")
+	got, err := runstest.All(t.Context(), snap, q)
+	if err != nil || len(got) != 5000 {
+		t.Errorf("%d rows, %v", len(got), err)
+	}
+	if got, _ := runstest.Read(t, source(t, name), q); len(got) != 2500 {
+		t.Errorf("%d rows after that", len(got))
 	}
 }

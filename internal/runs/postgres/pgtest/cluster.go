@@ -28,9 +28,9 @@ type Cluster struct {
 	Data     string // the data directory
 	User     string // the superuser
 	Password string
+	Programs string // the directory of psql and the others
 
 	base   string // holds everything
-	bin    string // the directory of the programs
 	log    string
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd has ended
@@ -89,10 +89,8 @@ func Start(more ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.make(); err == nil {
+	if err = c.make(); err == nil {
 		err = c.start(more)
-	} else {
-		err = fmt.Errorf("initdb: %w", err)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Stop())
@@ -107,7 +105,7 @@ func newCluster(bin string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Socket: base, Data: filepath.Join(base, "data"), User: "postgres", Password: password, base: base, bin: bin, log: filepath.Join(base, "log")}
+	c := &Cluster{Socket: base, Data: filepath.Join(base, "data"), User: "postgres", Password: password, base: base, Programs: bin, log: filepath.Join(base, "log")}
 	if err := own(base); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(base))
 	}
@@ -128,7 +126,7 @@ func (c *Cluster) make() error {
 
 // Command runs one of PostgreSQL's programs as the user the cluster runs as.
 func (c *Cluster) Command(name string, args ...string) error {
-	cmd := exec.Command(filepath.Join(c.bin, name), args...)
+	cmd := exec.Command(filepath.Join(c.Programs, name), args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.Dir = &out, &out, c.base
 	cmd.SysProcAttr = asOwner(false)
@@ -166,7 +164,7 @@ func (c *Cluster) launch(more []string) error {
 		return err
 	}
 	defer out.Close()
-	c.cmd = exec.Command(filepath.Join(c.bin, "postgres"), args...)
+	c.cmd = exec.Command(filepath.Join(c.Programs, "postgres"), args...)
 	c.cmd.Stdout, c.cmd.Stderr, c.cmd.Dir = out, out, c.base
 	c.cmd.SysProcAttr = asOwner(true)
 	if err := c.cmd.Start(); err != nil {
@@ -261,7 +259,7 @@ func (c *Cluster) SQL(t testing.TB, database, sql string) string {
 
 // PSQL runs statements with psql over a connection.
 func (c *Cluster) PSQL(dsn, sql string) (string, error) {
-	cmd := exec.Command(filepath.Join(c.bin, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", "-")
+	cmd := exec.Command(filepath.Join(c.Programs, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", "-")
 	cmd.Stdin = strings.NewReader(sql)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -8,7 +8,7 @@ import (
 // Standby makes a standby that follows the cluster. It stops with the test.
 func (c *Cluster) Standby(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
-	s, err := newCluster(c.bin)
+	s, err := newCluster(c.Programs)
 	if err != nil {
 		t.Fatal(err)
 	}
