@@ -26,6 +26,7 @@ var benches = []bench{
 	{"puts", "S3 writes for a commit and a publish", benchPuts},
 	{"open", "opening a large ledger, proving one leaf", benchOpen},
 	{"search", "the search index follows a large ledger; usual queries in it", benchSearch},
+	{"export", "exports of workflow runs against server-only COPY; memory", benchExport},
 	{"tenants", "10,000 tenants against one", benchTenants},
 	{"mask", "what the mask finds, and how fast", benchMask},
 }
