@@ -21,7 +21,7 @@ func (a *app) datasetCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.datasetVerifyCommand())
+	cmd.AddCommand(a.datasetVerifyCommand(), a.datasetLatestCommand(), a.datasetDiffCommand(), a.datasetPurgeCommand())
 	return cmd
 }
 

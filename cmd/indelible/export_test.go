@@ -150,3 +150,44 @@ func TestExportForms(t *testing.T) {
 	}
 	m.run("export", "--mask", "off", "--all-tenants", "--sqlite", filepath.Join(dir, "absent.db"), "--out", filepath.Join(dir, "x.jsonl")).want(exitUsage)
 }
+
+// TestExportChain: a chain over PostgreSQL with revisions, read back, compared
+// and deleted.
+func TestExportChain(t *testing.T) {
+	t.Parallel()
+	x := newExporter(t, 2000, nil)
+	x.run("runs", "migrate", "--apply").want(exitOK)
+	chain := func() exportedJSON {
+		t.Helper()
+		var made exportedJSON
+		if err := json.Unmarshal([]byte(x.export("chain", "--all-tenants", "--incremental", "nightly", "--include-running", "--json").want(exitOK).out), &made); err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	if made := chain(); made.Rows != 2000 || made.Sequence != 1 || !strings.Contains(made.Guarantee, "exactly one") {
+		t.Errorf("%+v", made)
+	}
+	x.cluster.SQL(t, x.database, "UPDATE workflow_runs SET error_message = 'seen later' WHERE id IN (SELECT id FROM workflow_runs ORDER BY id LIMIT 30)")
+	if made := chain(); made.Rows != 30 || made.Sequence != 2 {
+		t.Errorf("%+v", made)
+	}
+	if made := chain(); made.Rows != 0 {
+		t.Errorf("%+v", made)
+	}
+	x.run("dataset", "verify", x.path("chain")).want(exitOK, "3 links")
+	if out := x.run("dataset", "latest", x.path("chain")).want(exitOK).out; strings.Count(out, "\n") != 2000 || strings.Count(out, "seen later") != 30 {
+		t.Errorf("%d lines", strings.Count(out, "\n"))
+	}
+	x.run("dataset", "latest", x.path("chain"), "--out", x.path("latest.jsonl")).want(exitOK, "2000 rows")
+	x.export("whole.parquet", "--all-tenants").want(exitOK)
+	x.run("dataset", "diff", x.path("chain"), x.path("whole.parquet")).want(exitOK, "same        2000")
+	x.cluster.SQL(t, x.database, "DELETE FROM workflow_runs WHERE error_message = 'seen later'")
+	x.export("fewer.jsonl", "--all-tenants").want(exitOK)
+	x.run("dataset", "diff", "--json", x.path("whole.parquet"), x.path("fewer.jsonl")).want(exitFailure, `"removed":30`, `"same":1970`)
+	x.export("chain", "--tenant", "acme", "--incremental", "nightly").want(exitUsage, "same options")
+	x.run("dataset", "purge", x.path("chain")).want(exitOK, "manifests/00000003.json", "nothing was deleted")
+	x.run("dataset", "purge", "--apply", x.path("chain")).want(exitOK)
+	x.run("dataset", "verify", x.path("chain")).want(exitUsage)
+	x.run("verify").want(exitOK)
+}

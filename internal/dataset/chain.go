@@ -66,8 +66,17 @@ func (x *export) follow(newest *Manifest) error {
 	if was, err := newest.Dataset.Spec.hash(); err != nil || was != x.digest {
 		return fmt.Errorf("chain %s: %w", x.Chain, errors.Join(ErrOtherSpec, err))
 	}
-	x.Query.Range.From = link.Cursor
+	x.Query.Range.From = compact(link.Cursor)
 	return nil
+}
+
+// compact is JSON as the source gave it, before a file was made easy to read.
+func compact(text json.RawMessage) json.RawMessage {
+	var b bytes.Buffer
+	if json.Compact(&b, text) != nil {
+		return text
+	}
+	return b.Bytes()
 }
 
 // checkSchema compares the columns with those of the link before, or of what

@@ -141,7 +141,7 @@ func (x *export) prepare(ctx context.Context) (*Result, error) {
 		old.Attempt++
 		old.Actor, old.ActorKind = x.Actor, x.ActorKind
 		x.plan = old
-		x.Query.Plan = old.Source
+		x.Query.Plan = compact(old.Source)
 	} else if old != nil {
 		x.notify("an earlier attempt with other options did not end: it is dropped")
 	}

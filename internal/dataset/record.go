@@ -119,7 +119,7 @@ func exportedID(version indelible.Hash, tenant string) string {
 func purgedEvent(m *Manifest, at time.Time, actor, actorKind string) (*indelible.Event, error) {
 	details, err := json.Marshal(map[string]any{"actor": actorKind, "manifest_version": m.Version, "rows": m.Dataset.Rows, "run_id": m.Dataset.RunID})
 	return &indelible.Event{
-		ID:        eventID(eventPurged, m.Version.String()),
+		ID:        eventID(eventPurged, m.Version.String(), at.String()),
 		Timestamp: at, EventType: eventPurged, UserID: actor, TenantID: systemTenant, ResourceType: "dataset", ResourceID: m.Version.String(),
 		Action: "purge", Outcome: "success", Details: details,
 	}, err
