@@ -46,7 +46,6 @@ type sink struct {
 	max    runs.Time
 
 	files []DataFile
-	whole *contentHash
 }
 
 // digest counts and hashes.

@@ -180,7 +180,7 @@ func schemaOf(columns []column) (*parquet.Schema, error) {
 
 // file is a Parquet file being written.
 type file struct {
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	columns []column
 	values  []parquet.Value
 	rows    int
@@ -203,7 +203,7 @@ func (f Format) Create(w io.Writer, columns []runs.Column, revision bool, export
 	if f.Compressed {
 		options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}))
 	}
-	return &file{w: parquet.NewWriter(w, options...), columns: cols}, nil
+	return &file{w: parquet.NewGenericWriter[any](w, options...), columns: cols}, nil
 }
 
 // Write implements dataset.ColumnarFile.
