@@ -37,6 +37,8 @@ func (s *Scanner) assignment(b []byte, i int) int {
 	}
 	rule, how := "assignment", assignedSure
 	switch p := at(b, start-1); {
+	case p == ':' && b[i] == ':': // arn:aws:secretsmanager:eu-west-1:123456789012:secret:name
+		return i + 1
 	case b[i] == '=' && (p == '?' || p == '&'):
 		t, rule = Login, "url-query"
 	case b[i] == ':' && !quoted && at(b, i+1) == ' ':
@@ -156,6 +158,11 @@ func secretName(name []byte) Type {
 	if n < 3 {
 		return ""
 	}
+	for _, not := range notSecrets {
+		if bytes.HasSuffix(key, []byte(not)) {
+			return ""
+		}
+	}
 	for _, s := range secretNames[key[n-1]] {
 		if bytes.HasSuffix(key, []byte(s.suffix)) && (!s.whole || len(key) == len(s.suffix)) {
 			return s.typ
@@ -163,6 +170,10 @@ func secretName(name []byte) Type {
 	}
 	return ""
 }
+
+// notSecrets end like names of secrets: they say where to go on, or that a
+// request was sent before.
+var notSecrets = []string{"nexttoken", "pagetoken", "continuationtoken", "paginationtoken", "synctoken", "requesttoken", "idempotencytoken", "canceltoken"}
 
 type nameRule struct {
 	suffix string
@@ -179,8 +190,8 @@ var secretNames = func() (t [256][]nameRule) {
 	}
 	add(Password, false, "password", "passwd", "passphrase", "passcode", "userpwd", "dbpwd", "kennwort", "passwort")
 	add(Password, true, "pwd", "pass", "pgpassword", "pin")
-	add(Token, false, "token", "authorization", "sessionid", "sessid", "bearer")
-	add(Token, true, "jwt", "sid", "cookie", "setcookie", "otp")
+	add(Token, false, "token", "authorization", "jsessionid", "sessid", "bearer")
+	add(Token, true, "jwt", "cookie", "setcookie", "otp")
 	add(Secret, false, "secret", "secretkey", "apikey", "accesskey", "privatekey", "accountkey", "encryptionkey", "signingkey", "authkey", "sharedkey", "masterkey",
 		"secretaccesskey", "credential", "credentials", "connectionstring", "apisecret", "accesskeyid")
 	add(Secret, true, "sig", "xamzsignature", "xamzsecuritytoken", "xapikey", "xgoogsignature")

@@ -13,6 +13,7 @@ type fieldInfo struct {
 	deep    bool // also of what lies in an object of that name
 	numbers bool // also of numbers
 	keep    bool // not read at all
+	generic bool // the name says nothing of its own
 	dirty   bool // the name itself holds something to mask
 }
 
@@ -32,7 +33,7 @@ var fieldNames = []struct {
 		"patient name", "employee name", "contact name", "person name", "account holder", "account name holder", "card holder", "cardholder", "cardholder name", "holder name", "surname", "firstname",
 		"lastname", "fullname", "forename", "sur name", "legal name", "real name", "beneficiary name", "recipient name", "sender name", "author name", "committer name", "payee name", "guest name",
 		"passenger name", "student name", "member name", "subscriber name", "name on card", "nick name", "nickname", "customername", "mother maiden name", "vorname", "nachname"}},
-	{typ: User, numbers: true, names: []string{"user", "user id", "userid", "username", "user name", "login", "login name", "actor", "actor id", "principal id", "requested by", "created by",
+	{typ: User, numbers: true, names: []string{"user", "user id", "userid", "username", "user name", "login name", "user login", "actor", "actor id", "principal id", "requested by", "created by",
 		"updated by", "modified by", "triggered by", "approved by", "submitted by", "started by", "assigned to", "assignee", "initiator", "requester", "reviewer", "author", "committer",
 		"owner", "owner id", "customer id", "patient id", "employee id", "member id", "subscriber id", "account owner", "on behalf of", "impersonated user", "run as", "uid", "screen name"}},
 	{typ: Card, deep: true, numbers: true, names: []string{"card number", "credit card", "credit card number", "cc number", "card no", "cardnumber", "pan", "debit card", "payment card", "creditcard", "ccn"}},
@@ -50,6 +51,17 @@ var fieldNames = []struct {
 	{typ: Age, numbers: true, names: []string{"age", "customer age", "patient age", "user age"}},
 	{typ: Location, deep: true, numbers: true, names: []string{"street", "street address", "postal address", "home address", "billing address", "shipping address", "mailing address", "zip", "zip code",
 		"postcode", "postal code", "city", "address line1", "address line2", "address line 1", "address line 2", "address"}},
+}
+
+// fieldsWhole are names that mean it only without another word before them:
+// login is a user, consoleLogin an outcome.
+var fieldsWhole = map[string]fieldInfo{"login": {typ: User}}
+
+// generic are names below a field that say nothing of their own.
+var generic = map[string]bool{
+	"value": true, "values": true, "text": true, "raw": true, "data": true, "plain": true, "current": true, "new": true, "old": true, "previous": true, "default": true,
+	"number": true, "address": true, "line1": true, "line2": true, "full": true, "first": true, "last": true, "given": true, "family": true, "middle": true, "primary": true,
+	"secondary": true, "work": true, "home": true, "mobile": true, "to": true, "from": true, "cc": true, "bcc": true, "key": true, "secret": true, "string": true, "name": true,
 }
 
 var fieldTypes = func() map[string]fieldInfo {
@@ -83,6 +95,9 @@ func (p *Policy) fieldOf(name []byte) fieldInfo {
 			break
 		}
 	}
+	if f, ok := fieldsWhole[lowered(name)]; ok && info.typ == "" {
+		info = f
+	}
 	if t := secretName(name); t != "" && info.typ == "" {
 		info = fieldInfo{typ: t, deep: true, numbers: t == Password}
 	}
@@ -91,6 +106,7 @@ func (p *Policy) fieldOf(name []byte) fieldInfo {
 			break
 		}
 	}
+	info.generic = generic[lowered(name)]
 	switch info.typ {
 	case IP:
 		info.topic = aboutIP

@@ -41,7 +41,7 @@ func (s *Scanner) ipv4(b []byte, start int) int {
 			return 0
 		}
 	}
-	if s.field.typ != IP && isVersion(b, start) {
+	if s.field.typ != IP && (isVersion(b, start) || s.field.topic == aboutVersion) {
 		return 0
 	}
 	s.add(IP, "ipv4", Validated, start, end)

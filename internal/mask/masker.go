@@ -258,6 +258,9 @@ func (m *Masker) value(t *text, start, end int, info fieldInfo) {
 		return
 	}
 	found, notes := m.scan.scanField(v, info)
+	if info.typ == Person && bytes.IndexByte(v, '/') >= 0 && bytes.IndexByte(v, ' ') < 0 {
+		info.typ = "" // full_name of a repository: owner/name
+	}
 	if info.typ != "" && !info.shaped && !isNothing(v) && !(len(found) > 0 && groups[info.typ] != secrets && covers(v, found)) {
 		whole := Finding{info.typ, "field", Field, 0, len(v)}
 		if groups[info.typ] != reported {

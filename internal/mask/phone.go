@@ -145,7 +145,7 @@ func (s *Scanner) phoneOf(b []byte, start int, sh *shape) int {
 	if to := extension(b, end); to > 0 {
 		end, ext = to, true
 	}
-	if c := at(b, end); class[c]&word != 0 || (c == '.' || c == ',' || c == '-' || c == '/' || c == ':') && classAt(b, end+1)&digit != 0 || c == '%' {
+	if c := at(b, end); class[c]&word != 0 || (c == '.' || c == ',' || c == '-' || c == '/' || c == ':') && classAt(b, end+1)&digit != 0 || c == ':' && classAt(b, end+1)&letter != 0 || c == '%' {
 		return 0
 	}
 	if p := at(b, start-1); class[p]&word != 0 || (p == '.' || p == '-' || p == '/' || p == '#' || p == '$') && classAt(b, start-2)&word != 0 || p == '$' || p == '#' {

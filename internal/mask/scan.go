@@ -192,6 +192,9 @@ func (s *Scanner) word(b []byte, start, end int, kind uint8) int {
 		return s.mixed(b, start, end, kind)
 	}
 	if end < len(b) && b[end] == ':' && end-start <= 4 {
+		if end-start == 3 && string(b[start:end]) == "arn" {
+			s.arn(b, start)
+		}
 		if next := s.colons(b, start, end); next > 0 {
 			return next
 		}

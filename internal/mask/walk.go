@@ -119,8 +119,10 @@ func (m *Masker) name(t *text, i int) int {
 		m.string(t, i+1, end, fieldInfo{}, true)
 		top = &m.stack[len(m.stack)-1]
 	}
-	if top.outer.deep && info.typ == "" {
+	if top.outer.deep && info.generic {
+		dirty := info.dirty
 		info = top.outer
+		info.generic, info.dirty = true, dirty
 	}
 	if top.outer.keep || m.isKept(t) {
 		info.keep = true
