@@ -38,7 +38,7 @@ type exportOptions struct {
 	encryptTo        []string
 	overwrite        bool
 	acceptSchema     bool
-	mask             string
+	mask, recheck    string
 
 	chain          string
 	resync         bool
@@ -93,7 +93,8 @@ time by the same command.`,
 	f.StringArrayVar(&opt.encryptTo, "encrypt-to", nil, "encrypt the files to this age recipient (age1…)")
 	f.BoolVar(&opt.overwrite, "overwrite", false, "replace the dataset that is there")
 	f.BoolVar(&opt.acceptSchema, "accept-schema", false, "go on with other columns than the link before, or the dataset replaced, had")
-	f.StringVar(&opt.mask, "mask", "", "off: rows are written as they are")
+	f.StringVar(&opt.mask, "mask", maskPseudonym, "what becomes of identities: pseudonym (the same for the same person) or redact ([TYPE]); off: rows are written as they are")
+	f.StringVar(&opt.recheck, "recheck", recheckChanged, "masked rows are scanned again: changed (and a sample of the others) or full")
 	f.StringVar(&opt.chain, "incremental", "", "export what is new or changed since the last link of this chain")
 	f.BoolVar(&opt.resync, "resync", false, "chain: read every row again, after the database was replaced")
 	f.StringVar(&opt.cursorColumn, "cursor-column", "", "chain without revisions: what it goes by (default completed_at)")
@@ -109,7 +110,7 @@ time by the same command.`,
 	return cmd
 }
 
-func (a *app) export(ctx context.Context, opt exportOptions, limited bool) error {
+func (a *app) export(ctx context.Context, opt exportOptions, limited bool) (err error) {
 	job, err := opt.job(limited)
 	if err != nil {
 		return err
@@ -130,6 +131,11 @@ func (a *app) export(ctx context.Context, opt exportOptions, limited bool) error
 		return fmt.Errorf("the key that filter values are hashed with: %w", err)
 	}
 	job.Pseudonymizer = keyedHash{key}
+	closeKeys, err := a.masking(ctx, d, key, opt.mask, opt.recheck, job)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeKeys()) }()
 	job.Recorder = &book{a, d}
 	job.Actor, job.ActorKind = whoAmI(), "asserted"
 	job.Build = "indelible " + version
@@ -247,8 +253,10 @@ func (o *exportOptions) job(limited bool) (*dataset.Job, error) {
 		return nil, usagef("name one with --tenant, or say --all-tenants", "no tenant is named")
 	case len(o.tenants) > 0 && o.allTenants:
 		return nil, usagef("choose one", "--tenant and --all-tenants exclude each other")
-	case o.mask != "off":
-		return nil, usagef("say --mask off to write rows as they are, with whatever personal data they hold; it is recorded", "this version does not mask, and no row is written unmasked unasked")
+	case o.mask != maskPseudonym && o.mask != maskRedact && o.mask != maskOff:
+		return nil, usagef("choose pseudonym, redact or off", "--mask %q", o.mask)
+	case o.recheck != recheckChanged && o.recheck != recheckFull:
+		return nil, usagef("choose changed or full", "--recheck %q", o.recheck)
 	case o.order != "" && o.order != "created_at,id":
 		return nil, usagef("the one other order is created_at,id", "--order %q", o.order)
 	case o.jobs < 1 || o.jobs > 64:

@@ -102,7 +102,7 @@ func TestExportUsage(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "runs.jsonl")
 	m.run("export", "--tenant", "acme", "--mask", "off").want(exitUsage, "--out")
 	m.run("export", "--out", out, "--mask", "off").want(exitUsage, "--tenant")
-	m.run("export", "--out", out, "--tenant", "acme").want(exitUsage, "--mask off")
+	m.run("export", "--out", out, "--tenant", "acme", "--mask", "some").want(exitUsage, "pseudonym, redact or off")
 	m.run("export", "--out", out, "--tenant", "acme", "--mask", "off", "--since", "yesterday").want(exitUsage, "--since")
 	m.run("export", "--out", out, "--tenant", "acme", "--mask", "off").want(exitNoLedger, "init")
 	m.run("init", "--origin", "test.example/log").want(exitOK)

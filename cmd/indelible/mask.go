@@ -37,7 +37,7 @@ A line that is no JSON is masked as text.`,
 	f := cmd.Flags()
 	f.BoolVar(&opt.report, "report", false, "count findings by type and field on standard error, with those that are kept; never values")
 	f.BoolVar(&opt.explain, "explain", false, "print findings (JSON: line, field, type, rule, confidence, position) in place of the records")
-	f.StringVar(&opt.recheck, "recheck", "changed", "scan the output again: changed (and a sample of the others) or full")
+	f.StringVar(&opt.recheck, "recheck", recheckChanged, "scan the output again: changed (and a sample of the others) or full")
 	return cmd
 }
 
@@ -45,7 +45,7 @@ A line that is no JSON is masked as text.`,
 const maxMaskLine = 64 << 20
 
 func (a *app) mask(ctx context.Context, args []string, opt maskOptions) error {
-	if opt.recheck != "changed" && opt.recheck != "full" {
+	if opt.recheck != recheckChanged && opt.recheck != recheckFull {
 		return usagef("choose changed or full", "--recheck %q", opt.recheck)
 	}
 	policy := mask.Strict()
@@ -129,6 +129,12 @@ func (r *maskRun) source(ctx context.Context, s source) error {
 	}
 }
 
+// What --recheck may be.
+const (
+	recheckChanged = "changed"
+	recheckFull    = "full"
+)
+
 // recheckEvery is the sample of unchanged lines that are scanned again.
 const recheckEvery = 100
 
@@ -139,7 +145,7 @@ func (r *maskRun) line(line []byte) error {
 		return r.found
 	}
 	var left []mask.Type
-	r.masked, left = r.masker.Record(r.masked[:0], line, r.opt.recheck == "full" || r.number%recheckEvery == 0)
+	r.masked, left = r.masker.Record(r.masked[:0], line, r.opt.recheck == recheckFull || r.number%recheckEvery == 0)
 	if len(left) > 0 {
 		return failf(exitFailure, "nothing of this line was written; please report the form of the value", "line %d: still found after masking: %v", r.number, left)
 	}

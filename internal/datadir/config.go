@@ -36,6 +36,8 @@ type Config struct {
 	Store     StoreConfig  `yaml:"store"`
 	Commit    CommitConfig `yaml:"commit,omitempty"`
 	Keys      *KeysConfig  `yaml:"keys,omitempty"` // nil: records are not encrypted
+	// Mask says how masking differs from the strict policy; nil: in nothing.
+	Mask *MaskConfig `yaml:"mask,omitempty"`
 	// Sources are the databases workflow runs are exported from, by name.
 	Sources map[string]SourceConfig `yaml:"sources,omitempty"`
 }

@@ -48,8 +48,8 @@ func (b *block) reset() {
 	b.n, b.min, b.max, b.tenants = 0, runs.Time{}, runs.Time{}, b.tenants[:0]
 }
 
-// count notes a row's time and tenant.
-func (b *block) count(r *runs.Run, t runs.Time, tenants bool) {
+// count notes a row's time and tenant, as it was before its name was masked.
+func (b *block) count(tenant []byte, t runs.Time, tenants bool) {
 	b.n++
 	if t.Valid {
 		if !b.min.Valid || t.Micros < b.min.Micros {
@@ -63,12 +63,12 @@ func (b *block) count(r *runs.Run, t runs.Time, tenants bool) {
 		return
 	}
 	for i := len(b.tenants) - 1; i >= 0; i-- {
-		if b.tenants[i].tenant == string(r.TenantID) {
+		if b.tenants[i].tenant == string(tenant) {
 			b.tenants[i].rows++
 			return
 		}
 	}
-	b.tenants = append(b.tenants, tenantCount{string(r.TenantID), 1})
+	b.tenants = append(b.tenants, tenantCount{string(tenant), 1})
 }
 
 // keep copies a row, which belongs to the source, into the block.

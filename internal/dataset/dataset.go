@@ -34,8 +34,10 @@ type Job struct {
 	Pack        func() Compressor // for compressed JSONL
 	Encrypt     func(io.Writer) (io.WriteCloser, error)
 
-	Masks  Masks
-	Masker func() Masker // one for each reader; nil: rows are written as they are
+	Masks Masks
+	// Masker makes one for each reader, with the extra columns of its rows. Nil:
+	// rows are written as they are.
+	Masker func(extra []runs.Column) (Masker, error)
 	// Masked is called after the last row, for counts and what was not detected.
 	Masked func(*Masks)
 

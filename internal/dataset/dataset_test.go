@@ -240,13 +240,13 @@ func TestFailures(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		job := f.job(file(name))
 		n := 0
-		job.Masker = func() dataset.Masker {
+		job.Masker = func([]runs.Column) (dataset.Masker, error) {
 			return maskFunc(func(*runs.Run) error {
 				if n++; n == 300 {
 					cancel()
 				}
 				return nil
-			})
+			}), nil
 		}
 		job.Query.Jobs = 1
 		if _, err := dataset.Export(ctx, job); !errors.Is(err, context.Canceled) {

@@ -313,6 +313,20 @@ func (x *export) rowsOf(ctx context.Context, snapshot runs.Snapshot) error {
 	return nil
 }
 
+// maskerOf makes maskers for the rows there are.
+func (x *export) maskerOf() func() (Masker, error) {
+	if x.Masker == nil {
+		return nil
+	}
+	var extra []runs.Column
+	for _, c := range x.info.Columns {
+		if c.Extra {
+			extra = append(extra, c)
+		}
+	}
+	return func() (Masker, error) { return x.Masker(extra) }
+}
+
 // scan reads one tenant, or all in one.
 func (x *export) scan(ctx context.Context, snapshot runs.Snapshot, n int, tenant string, several bool, suffix int) error {
 	rd := &reading{
@@ -321,7 +335,7 @@ func (x *export) scan(ctx context.Context, snapshot runs.Snapshot, n int, tenant
 		encoder: func() (*rowEncoder, error) {
 			return newRowEncoder(x.info.Columns, x.info.Revision, x.plan.ExportTimestamp.Time)
 		},
-		packer: x.Pack, masker: x.Masker, time: timeOf(x.spec.TimeColumn), rows: &x.rows,
+		packer: x.Pack, masker: x.maskerOf(), time: timeOf(x.spec.TimeColumn), rows: &x.rows,
 		stats: x.stats, repeats: x.repeats,
 	}
 	if x.Query.AllTenants {

@@ -31,8 +31,8 @@ type reading struct {
 	lines    bool // JSONL; else the rows are kept, too
 	counts   bool // rows of each tenant are counted
 	encoder  func() (*rowEncoder, error)
-	packer   func() Compressor // or nil
-	masker   func() Masker     // or nil
+	packer   func() Compressor      // or nil
+	masker   func() (Masker, error) // or nil
 	time     func(*runs.Run) runs.Time
 	rows     *atomic.Int64
 	stats    *stats   // or nil
@@ -169,7 +169,9 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 	}
 	var masker Masker
 	if rd.masker != nil {
-		masker = rd.masker()
+		if masker, err = rd.masker(); err != nil {
+			return err
+		}
 	}
 	var own *stats
 	if rd.stats != nil {
@@ -212,6 +214,7 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 				}
 				b.shard = shard
 			}
+			tenant := r.TenantID
 			if masker != nil {
 				if err := masker.MaskRun(r); err != nil {
 					return err
@@ -236,7 +239,7 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 				b.lines = append(b.lines, contentEnd...)
 				b.keep(r)
 			}
-			b.count(r, rd.time(r), rd.counts)
+			b.count(tenant, rd.time(r), rd.counts)
 			if len(b.lines) >= size {
 				return finish()
 			}

@@ -40,6 +40,7 @@ var ErrNoKey = errors.New("pseudonyms need a key")
 // A Masker masks records by a policy. One goroutine uses it at a time.
 type Masker struct {
 	policy *Policy
+	types  map[Type]Action // of the tenant
 	opt    Options
 	scan   *Scanner
 	names  map[string]fieldInfo
@@ -94,92 +95,101 @@ func New(p *Policy, opt Options) (*Masker, error) {
 	}, nil
 }
 
+// For masks what follows as that of a tenant, with its key.
+func (m *Masker) For(tenant string, key []byte) error {
+	if !m.opt.Redact && len(key) < MinKey {
+		return ErrNoKey
+	}
+	m.types, m.opt.Key = m.policy.Tenants[tenant], key
+	return nil
+}
+
+// A unit is what is masked in one go.
+type unit uint8
+
+const (
+	aLine  unit = iota // a record of its own
+	aJSON              // a field's value as JSON
+	aField             // a field's text
+)
+
 // Line appends a record with its personal data and secrets masked. A line that
 // is no JSON is masked as text. The top-level field id is never read.
-func (m *Masker) Line(dst, line []byte) []byte {
-	m.reset(line)
-	whole := &text{b: line}
-	if !m.walk(whole, fieldInfo{}) {
-		m.reset(line)
-		m.string(whole, 0, len(line), fieldInfo{}, true)
-	}
-	return m.apply(dst)
-}
-
-// Text appends the text of one field, masked.
-func (m *Masker) Text(dst, value []byte, field string) []byte {
-	m.reset(value)
-	m.stack = append(m.stack, frame{name: []byte(field), index: -1})
-	whole := &text{b: value}
-	m.value(whole, 0, len(value), m.fieldOf(m.stack[0].name))
-	return m.apply(dst)
-}
-
-// JSON appends the JSON value of one field, masked.
-func (m *Masker) JSON(dst, value []byte, field string) []byte {
-	m.reset(value)
-	m.stack = append(m.stack, frame{name: []byte(field), index: -1})
-	whole := &text{b: value}
-	if !m.walk(whole, fieldInfo{}) {
-		m.reset(value)
-		m.stack = append(m.stack, frame{name: []byte(field), index: -1})
-		m.string(whole, 0, len(value), fieldInfo{}, true)
-	}
-	return m.apply(dst)
-}
+func (m *Masker) Line(dst, line []byte) []byte { return m.mask(dst, line, aLine, "") }
 
 // Record is Line, scanned again when something was masked, or always: what a
 // mask beside it made recognisable is masked, too. It names the types the policy
 // masks that are found even then: such a record must go nowhere.
 func (m *Masker) Record(dst, line []byte, always bool) ([]byte, []Type) {
+	return m.checked(dst, line, aLine, "", always)
+}
+
+// JSON is Record for the JSON value of a field.
+func (m *Masker) JSON(dst, value []byte, field string, always bool) ([]byte, []Type) {
+	return m.checked(dst, value, aJSON, field, always)
+}
+
+// Text is Record for the text of a field.
+func (m *Masker) Text(dst, value []byte, field string, always bool) ([]byte, []Type) {
+	return m.checked(dst, value, aField, field, always)
+}
+
+func (m *Masker) mask(dst, src []byte, u unit, field string) []byte {
+	m.line, m.made = src, m.made[:0]
+	whole := &text{b: src}
+	begin := func() {
+		m.stack, m.edits, m.residue = m.stack[:0], m.edits[:0], m.residue[:0]
+		if u != aLine {
+			m.stack = append(m.stack, frame{name: []byte(field), index: -1})
+		}
+	}
+	begin()
+	info := fieldInfo{}
+	if u != aLine {
+		info = m.fieldOf(m.stack[0].name)
+	}
+	if u == aField && !isNested(src) {
+		m.value(whole, 0, len(src), info)
+	} else if !m.walk(whole, info) {
+		begin()
+		if u == aField {
+			m.value(whole, 0, len(src), info)
+		} else {
+			m.string(whole, 0, len(src), info, true)
+		}
+	}
+	at := 0
+	for _, e := range m.edits {
+		dst = append(dst, src[at:e.start]...)
+		dst = append(dst, m.made[e.from:e.to]...)
+		at = e.end
+	}
+	return append(dst, src[at:]...)
+}
+
+func (m *Masker) checked(dst, src []byte, u unit, field string, always bool) ([]byte, []Type) {
 	from := len(dst)
-	dst = m.Line(dst, line)
+	dst = m.mask(dst, src, u, field)
 	if len(m.edits) == 0 && !always {
 		return dst, nil
 	}
-	var left []Type
 	for range 4 {
-		if left = m.residueOf(dst[from:]); len(left) == 0 {
+		m.checking = true
+		m.again = m.mask(m.again[:0], dst[from:], u, field)
+		m.checking = false
+		if len(m.residue) == 0 {
 			return dst, nil
 		}
 		m.again = append(m.again[:0], dst[from:]...)
 		m.repeated = true // what is kept was counted already
-		dst = m.Line(dst[:from], m.again)
+		dst = m.mask(dst[:from], m.again, u, field)
 		m.repeated = false
 	}
-	return dst, left
-}
-
-func (m *Masker) residueOf(line []byte) []Type {
-	m.checking, m.residue = true, nil
-	m.reset(line)
-	whole := &text{b: line}
-	if !m.walk(whole, fieldInfo{}) {
-		m.residue = nil
-		m.reset(line)
-		m.string(whole, 0, len(line), fieldInfo{}, true)
-	}
-	m.checking = false
-	return m.residue
+	return dst, slices.Clone(m.residue)
 }
 
 // Counts are the findings of all records so far.
 func (m *Masker) Counts() map[Count]int64 { return m.counts }
-
-func (m *Masker) reset(line []byte) {
-	m.line = line
-	m.stack, m.edits, m.made = m.stack[:0], m.edits[:0], m.made[:0]
-}
-
-func (m *Masker) apply(dst []byte) []byte {
-	at := 0
-	for _, e := range m.edits {
-		dst = append(dst, m.line[at:e.start]...)
-		dst = append(dst, m.made[e.from:e.to]...)
-		at = e.end
-	}
-	return append(dst, m.line[at:]...)
-}
 
 const maxNames = 4096
 
@@ -288,7 +298,7 @@ func (m *Masker) take(t *text, start int, found, notes []Finding) {
 		} else {
 			f, notes = notes[0], notes[1:]
 		}
-		a := m.policy.Action(f.Type)
+		a := m.action(f.Type)
 		if a == Pseudonym && m.opt.Redact {
 			a = Redact
 		}
@@ -317,6 +327,13 @@ func (m *Masker) take(t *text, start int, found, notes []Finding) {
 		}
 		m.edit(t.line(start+f.Start), t.line(start+f.End), f.Type, a, t.b[start+f.Start:start+f.End])
 	}
+}
+
+func (m *Masker) action(t Type) Action {
+	if a, ok := m.types[t]; ok {
+		return a
+	}
+	return m.policy.Action(t)
 }
 
 func (m *Masker) edit(start, end int, t Type, a Action, value []byte) {

@@ -151,11 +151,12 @@ func TestOperators(t *testing.T) {
 		"a@b.co!":                 "!",
 		"+49 151 12345678":        "+49 151 12345678",
 	} {
-		got := string(m.Text(nil, []byte(in), "m"))
+		out, _ := m.Text(nil, []byte(in), "m", true)
+		got := string(out)
 		if got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
-		if again := string(m.Text(nil, []byte(got), "m")); again != got {
+		if again, _ := m.Text(nil, []byte(got), "m", true); string(again) != got {
 			t.Errorf("%s, again: %s", got, again)
 		}
 	}
@@ -228,5 +229,49 @@ func TestDeep(t *testing.T) {
 	objects := strings.Repeat(`{"a":`, 10000) + `"bob@example.com"` + strings.Repeat(`}`, 10000)
 	if got := string(m.Line(nil, []byte(objects))); !strings.Contains(got, "[EMAIL_ADDRESS]") {
 		t.Error("objects: not found")
+	}
+}
+
+func TestParts(t *testing.T) {
+	t.Parallel()
+	m := redacting(t)
+	for _, c := range []struct{ field, in, text, json string }{
+		{"error_message", `bob@example.com`, `[EMAIL_ADDRESS]`, `[EMAIL_ADDRESS]`},
+		{"error_message", `{"password":"x","id":"a@b.co"}`, `{"password":"[PASSWORD]","id":"[EMAIL_ADDRESS]"}`, `{"password":"[PASSWORD]","id":"[EMAIL_ADDRESS]"}`},
+		{"error_message", `"a@b.co"`, `"[EMAIL_ADDRESS]"`, `"[EMAIL_ADDRESS]"`},
+		{"customer_name", `Bob`, `[PERSON]`, `[PERSON]`},
+		{"customer_name", `"Bob"`, `[PERSON]`, `"[PERSON]"`},
+		{"error_message", `C:\dir\amy@example.com`, `C:\dir\[EMAIL_ADDRESS]`, `C:\dir\[EMAIL_ADDRESS]`},
+	} {
+		if got, left := m.Text(nil, []byte(c.in), c.field, true); string(got) != c.text || len(left) > 0 {
+			t.Errorf("%s as text: %s, left %v", c.in, got, left)
+		}
+		if got, left := m.JSON(nil, []byte(c.in), c.field, true); string(got) != c.json || len(left) > 0 {
+			t.Errorf("%s as JSON: %s, left %v", c.in, got, left)
+		}
+	}
+}
+
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	p := compiled(t, &mask.Policy{Tenants: map[string]map[mask.Type]mask.Action{"acme": {mask.Email: mask.Keep}}})
+	m, err := mask.New(p, mask.Options{Key: make([]byte, mask.MinKey)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(tenant string, key byte) string {
+		if err := m.For(tenant, bytes.Repeat([]byte{key}, mask.MinKey)); err != nil {
+			t.Fatal(err)
+		}
+		return string(m.Line(nil, []byte(`"a@b.co"`)))
+	}
+	if got := of("acme", 1); got != `"a@b.co"` {
+		t.Errorf("acme keeps them: %s", got)
+	}
+	if a, b := of("x", 1), of("y", 2); a == b || a != of("x", 1) {
+		t.Errorf("%s and %s", a, b)
+	}
+	if err := m.For("x", nil); !errors.Is(err, mask.ErrNoKey) {
+		t.Errorf("without a key: %v", err)
 	}
 }

@@ -28,11 +28,13 @@ var actions = []Action{Keep, Drop, Redact, Partial, Pseudonym, Generalise}
 // (or are redacted where there is no key), secrets are redacted, and the rest
 // is found and kept.
 type Policy struct {
-	Types  map[Type]Action // overrides by type
-	Fields map[string]Type // what own field names mean; "" keeps a field unread
-	Region string          // ISO 3166 country of phone numbers without a country code; US when empty
-	Packs  []string        // national numbers to look for: packs.go
-	Rules  []Rule          // own recognisers
+	Types map[Type]Action // overrides by type
+	// Tenants are overrides by type for some tenants.
+	Tenants map[string]map[Type]Action
+	Fields  map[string]Type // what own field names mean; "" keeps a field unread
+	Region  string          // ISO 3166 country of phone numbers without a country code; US when empty
+	Packs   []string        // national numbers to look for: packs.go
+	Rules   []Rule          // own recognisers
 
 	packs packs
 	own   []ownRule
@@ -44,12 +46,22 @@ func Strict() *Policy { return &Policy{} }
 // Compile checks a policy and makes it ready. It is an error to redact less
 // of a secret than all of it, or to give an unknown action, pack or rule.
 func (p *Policy) Compile() error {
-	for t, a := range p.Types {
-		if !slices.Contains(actions, a) {
-			return fmt.Errorf("mask %s: unknown action %q", t, a)
+	for _, types := range p.overrides() {
+		for t, a := range types {
+			if !slices.Contains(actions, a) {
+				return fmt.Errorf("mask %s: unknown action %q", t, a)
+			}
+			if groups[t] == secrets && a != Redact && a != Drop {
+				return fmt.Errorf("mask %s: a secret is redacted or dropped, not %q", t, a)
+			}
+			if !isTypeName(t) {
+				return fmt.Errorf("mask: type %q is not made of capitals, digits and _", t)
+			}
 		}
-		if groups[t] == secrets && a != Redact && a != Drop {
-			return fmt.Errorf("mask %s: a secret is redacted or dropped, not %q", t, a)
+	}
+	for name, t := range p.Fields {
+		if t != "" && !isTypeName(t) {
+			return fmt.Errorf("mask field %q: type %q is not made of capitals, digits and _", name, t)
 		}
 	}
 	var err error
@@ -74,6 +86,10 @@ func (p *Policy) Action(t Type) Action {
 	return Pseudonym
 }
 
+func (p *Policy) overrides() []map[Type]Action {
+	return append(slices.Collect(maps.Values(p.Tenants)), p.Types)
+}
+
 func (p *Policy) region() string {
 	if p.Region == "" {
 		return "US"
@@ -83,9 +99,11 @@ func (p *Policy) region() string {
 
 // masksReported: a type that is otherwise only reported has an action.
 func (p *Policy) masksReported() bool {
-	for t, a := range p.Types {
-		if groups[t] == reported && a != Keep {
-			return true
+	for _, types := range p.overrides() {
+		for t, a := range types {
+			if groups[t] == reported && a != Keep {
+				return true
+			}
 		}
 	}
 	return false
@@ -101,11 +119,12 @@ func (p *Policy) Version() string {
 	text, err := json.Marshal(struct {
 		Recognisers int
 		Types       map[Type]Action
+		Tenants     map[string]map[Type]Action
 		Fields      map[string]Type
 		Region      string
 		Packs       []string
 		Rules       []Rule
-	}{recognisers, p.Types, p.Fields, p.region(), slices.Sorted(slices.Values(p.Packs)), p.Rules})
+	}{recognisers, p.Types, p.Tenants, p.Fields, p.region(), slices.Sorted(slices.Values(p.Packs)), p.Rules})
 	if err != nil {
 		panic(err) // strings and numbers
 	}

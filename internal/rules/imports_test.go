@@ -71,6 +71,7 @@ var rooms = map[string]room{
 	"internal/dataset/compress": {[]string{"internal/dataset"}, []string{"github.com/klauspost/compress"}},
 	"internal/dataset/encrypt":  {nil, []string{"filippo.io/age"}},
 	"internal/dataset/parquet":  {[]string{"internal/dataset", "internal/runs"}, []string{"github.com/parquet-go/parquet-go"}},
+	"internal/mask/leaks":       {[]string{"internal/mask"}, []string{"github.com/BurntSushi/toml"}},
 	// The note package names the log's key; yaml is the one dependency.
 	"internal/datadir": {
 		[]string{".", "internal/disk", "internal/ledger", "internal/store", "internal/store/dir", "internal/store/s3", "internal/seal", "internal/seal/keyfile", "internal/seal/awskms", "internal/seal/vault"},
@@ -92,7 +93,7 @@ var rooms = map[string]room{
 
 	"cmd/indelible": {
 		[]string{
-			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger", "internal/mask",
+			".", "internal/backup", "internal/datadir", "internal/dataset", "internal/dataset/folder", "internal/disk", "internal/handover", "internal/importer", "internal/journal", "internal/ledger", "internal/mask", "internal/mask/leaks",
 			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/runs/sample", "internal/runs/sqlite", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 			"internal/history", "internal/search", "internal/search/sqlite",
 			"internal/govern", "internal/seal",

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"indelible"
+	"indelible/internal/datadir"
+	"indelible/internal/dataset"
+	"indelible/internal/mask"
+	"indelible/internal/runs"
+	"indelible/internal/seal"
+)
+
+// What export --mask may be.
+const (
+	maskPseudonym = "pseudonym" // identities become pseudonyms; the default
+	maskRedact    = "redact"    // they become [TYPE]
+	maskOff       = "off"
+)
+
+// pseudonymPurpose is what the keys of pseudonyms in datasets are for.
+const pseudonymPurpose = "dataset pseudonyms"
+
+// systemTenant holds the key that tenants' own names are hidden with.
+const systemTenant = "_system"
+
+// exportMask masks the rows of one export. Several goroutines read rows, each
+// with a masker of its own.
+type exportMask struct {
+	ctx     context.Context
+	policy  *mask.Policy
+	mode    string
+	always  bool // every row is scanned again
+	several bool // tenants: their names are hidden
+
+	keys  *seal.Keys // nil: redact
+	idKey *[32]byte
+
+	mu      sync.Mutex
+	made    map[string]*seal.DataKey // by tenant
+	maskers []*mask.Masker
+}
+
+// masking sets up how the rows of a job are masked. The keys it opens are
+// closed by done.
+func (a *app) masking(ctx context.Context, d *datadir.Directory, idKey *[32]byte, mode, recheck string, job *dataset.Job) (done func() error, err error) {
+	done = func() error { return nil }
+	if mode == maskOff {
+		return done, nil
+	}
+	x := &exportMask{
+		ctx: ctx, mode: mode, always: recheck == recheckFull, several: job.Query.AllTenants || len(job.Query.Tenants) > 1, idKey: idKey, made: make(map[string]*seal.DataKey),
+	}
+	if x.policy, err = maskPolicy(d, func(c *datadir.MaskConfig) *datadir.MaskTypes { return c.Export }); err != nil {
+		return done, err
+	}
+	if mode == maskPseudonym {
+		if !d.Encrypted() {
+			return done, failf(exitNoLedger, "say --mask redact to write [TYPE] in their place, or make a ledger with encrypted records: its key store holds the keys of pseudonyms",
+				"pseudonyms need a key, and this ledger has no key store")
+		}
+		if x.keys, err = d.OpenKeys(ctx, false, a.env); err != nil {
+			return done, fmt.Errorf("keys of pseudonyms: %w", err)
+		}
+		done = x.keys.Close
+	}
+	job.Masks = dataset.Masks{Mode: mode, PolicyVersion: x.policy.Version(), Columns: x.columns(), NotDetected: mask.NotDetected}
+	job.Masker = x.masker
+	job.Masked = x.counted
+	return done, nil
+}
+
+// columns says what is done to which column.
+func (x *exportMask) columns() map[string]string {
+	c := map[string]string{"tenant_id": "kept", "error_message": "masked", "metadata": "masked"}
+	for _, name := range []string{"id", "workflow_name", "workflow_version", "status", "started_at", "completed_at", "duration_ms", "steps_completed", "steps_total", "created_at"} {
+		c[name] = "kept"
+	}
+	if x.several {
+		c["tenant_id"] = x.mode
+	}
+	return c
+}
+
+// key is the key of a tenant's pseudonyms.
+func (x *exportMask) key(tenant string) ([]byte, error) {
+	if x.keys == nil {
+		return nil, nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	k, ok := x.made[tenant]
+	if !ok {
+		var err error
+		if k, err = x.keys.PurposeKey(x.ctx, indelible.TenantRef(x.idKey, tenant), pseudonymPurpose); err != nil {
+			return nil, fmt.Errorf("key of the pseudonyms of tenant %s: %w", field(tenant), err)
+		}
+		x.made[tenant] = k
+	}
+	return k.Key[:], nil
+}
+
+// counted says at the end what was done.
+func (x *exportMask) counted(m *dataset.Masks) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	m.Counts = make(map[string]uint64)
+	for _, one := range x.maskers {
+		for c, n := range one.Counts() {
+			if c.Action != mask.Keep {
+				m.Counts[string(c.Type)] += uint64(n)
+			}
+		}
+	}
+	m.KeyIDs = nil
+	for _, tenant := range slices.Sorted(maps.Keys(x.made)) {
+		id := x.made[tenant].ID
+		m.KeyIDs = append(m.KeyIDs, hex.EncodeToString(id[:]))
+	}
+	slices.Sort(m.KeyIDs)
+}
+
+// masker implements dataset.Job.Masker.
+func (x *exportMask) masker(columns []runs.Column) (dataset.Masker, error) {
+	m, err := mask.New(x.policy, mask.Options{Redact: x.keys == nil, Key: make([]byte, mask.MinKey)}) // each row's tenant brings its key
+	if err != nil {
+		return nil, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.maskers = append(x.maskers, m)
+	return &rowMasker{export: x, masker: m, extra: columns}, nil
+}
+
+// rowMasker masks rows, one after the other.
+type rowMasker struct {
+	export *exportMask
+	masker *mask.Masker
+	extra  []runs.Column
+	tenant string
+	shown  []byte // what stands for the tenant
+	began  bool
+	rows   uint64
+	buf    []byte
+}
+
+// MaskRun implements dataset.Masker: error_message, metadata and extra columns
+// are scanned, the other columns are kept.
+func (m *rowMasker) MaskRun(r *runs.Run) error {
+	if !m.began || m.tenant != string(r.TenantID) {
+		if err := m.begin(string(r.TenantID)); err != nil {
+			return err
+		}
+	}
+	m.rows++
+	always := m.export.always || m.rows%recheckEvery == 0
+	m.buf = m.buf[:0]
+	var left []mask.Type
+	take := func(do func(dst, value []byte, field string, always bool) ([]byte, []mask.Type), value []byte, field string) []byte {
+		if value == nil {
+			return nil
+		}
+		from := len(m.buf)
+		var found []mask.Type
+		m.buf, found = do(m.buf, value, field, always)
+		left = append(left, found...)
+		return m.buf[from:len(m.buf):len(m.buf)]
+	}
+	r.ErrorMessage = take(m.masker.Text, r.ErrorMessage, "error_message")
+	r.Metadata = take(m.masker.JSON, r.Metadata, "metadata")
+	for i := range r.Extra {
+		r.Extra[i] = take(m.masker.JSON, r.Extra[i], m.extra[i].Name)
+	}
+	if len(left) > 0 {
+		return failf(exitFailure, "no dataset was made; please report the form of the value", "row %s: still found after masking: %v", field(string(r.ID)), left)
+	}
+	if m.export.several {
+		r.TenantID = m.shown
+	}
+	return nil
+}
+
+// begin takes the key of the rows that follow.
+func (m *rowMasker) begin(tenant string) error {
+	key, err := m.export.key(tenant)
+	if err != nil {
+		return err
+	}
+	if err := m.masker.For(tenant, key); err != nil {
+		return err
+	}
+	if m.export.several {
+		m.shown = []byte("[TENANT_ID]")
+		if m.export.keys != nil {
+			names, err := m.export.key(systemTenant)
+			if err != nil {
+				return err
+			}
+			m.shown = []byte("[TENANT_ID:" + mask.TokenOf(names, m.export.policy, "TENANT_ID", tenant) + "]")
+		}
+	}
+	m.tenant, m.began = tenant, true
+	return nil
+}
