@@ -9,12 +9,13 @@ import (
 type fieldInfo struct {
 	typ     Type
 	topic   topic
-	shaped  bool // of typ only if the value looks like it
-	deep    bool // also of what lies in an object of that name
-	numbers bool // also of numbers
-	keep    bool // not read at all
-	generic bool // the name says nothing of its own
-	dirty   bool // the name itself holds something to mask
+	words   string // of the name, for the packs
+	shaped  bool   // of typ only if the value looks like it
+	deep    bool   // also of what lies in an object of that name
+	numbers bool   // also of numbers
+	keep    bool   // not read at all
+	generic bool   // the name says nothing of its own
+	dirty   bool   // the name itself holds something to mask
 }
 
 // fieldNames are the last words of names, by type. A name is cut into words at
@@ -77,7 +78,7 @@ var fieldTypes = func() map[string]fieldInfo {
 const maxFieldName = 128
 
 // fieldOf classifies the name of a field.
-func (p *Policy) fieldOf(name []byte) fieldInfo {
+func (p *Policy) fieldOf(name []byte) (info fieldInfo) {
 	if t, ok := p.Fields[string(name)]; ok {
 		if t == "" {
 			return fieldInfo{keep: true}
@@ -88,7 +89,7 @@ func (p *Policy) fieldOf(name []byte) fieldInfo {
 		return fieldInfo{}
 	}
 	words := nameWords(name)
-	var info fieldInfo
+	defer func() { info.words = string(bytes.Join(words, []byte(" "))) }()
 	for from := max(0, len(words)-4); from < len(words); from++ { // the longest match at the end
 		if f, ok := fieldTypes[string(bytes.Join(words[from:], []byte(" ")))]; ok {
 			info = f

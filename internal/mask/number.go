@@ -35,8 +35,8 @@ func (s *Scanner) number(b []byte, start, end int) int {
 			return to
 		}
 	}
-	if s.packs != 0 {
-		if to := s.national(b, start, end); to > 0 {
+	if len(s.nationals) > 0 {
+		if to := s.national(b, start); to > 0 {
 			return to
 		}
 	}

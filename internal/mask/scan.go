@@ -40,10 +40,11 @@ var class = func() (t [256]uint8) {
 // A Scanner finds what the recognisers know in a text. It keeps buffers: one
 // goroutine uses it at a time.
 type Scanner struct {
-	region  string // of phone numbers without a country code
-	reports bool   // also what is only reported
-	packs   packs  // national numbers that were enabled
-	own     []ownRule
+	region    string     // of phone numbers without a country code
+	reports   bool       // also what is only reported
+	eachWord  bool       // words without digits may be something, too
+	nationals []national // that were enabled
+	own       []ownRule
 
 	field fieldInfo // what the name of the text's field says
 	found []Finding
@@ -57,8 +58,9 @@ type Scanner struct {
 // NewScanner makes a scanner for a policy. With reports it also looks for
 // what the policy keeps.
 func NewScanner(p *Policy, reports bool) *Scanner {
-	s := &Scanner{region: p.region(), packs: p.packs, own: p.own}
+	s := &Scanner{region: p.region(), nationals: p.packs.enabled(), own: p.own}
 	s.reports = reports || p.masksReported()
+	s.eachWord = s.reports || len(s.nationals) > 0
 	return s
 }
 
@@ -139,7 +141,7 @@ func (s *Scanner) pass(b []byte) {
 		case kind == digit:
 			i = s.number(b, start, i)
 		case i-start < 2:
-		case kind&digit == 0 && !s.reports && !secretStart[uint16(b[start])<<8|uint16(b[start+1])] && (i == len(b) || b[i] != ':'):
+		case kind&digit == 0 && !s.eachWord && !secretStart[uint16(b[start])<<8|uint16(b[start+1])] && (i == len(b) || b[i] != ':'):
 			// Most words are nothing but words.
 		default:
 			i = s.word(b, start, i, kind)
@@ -199,6 +201,11 @@ func (s *Scanner) word(b []byte, start, end int, kind uint8) int {
 			return next
 		}
 	}
+	if len(s.nationals) > 0 {
+		if next := s.national(b, start); next > 0 {
+			return next
+		}
+	}
 	if s.reports {
 		return s.dateWord(b, start, end)
 	}
@@ -229,8 +236,8 @@ func (s *Scanner) mixed(b []byte, start, end int, kind uint8) int {
 			return next
 		}
 	}
-	if s.packs != 0 {
-		return max(end, s.national(b, start, end))
+	if len(s.nationals) > 0 {
+		return max(end, s.national(b, start))
 	}
 	return end
 }
