@@ -56,7 +56,7 @@ func TestLine(t *testing.T) {
 		{"cut off", `{"msg":"bob@example.com","ssn":"078-05`, `{"msg":"[EMAIL_ADDRESS]","ssn":"078-05`},
 		{"two values", `{"a":1} {"m":"a@b.co"}`, `{"a":1} {"m":"[EMAIL_ADDRESS]"}`},
 		{"not UTF-8", "{\"m\":\"\xff\xfe bob@example.com \xc3\"}", "{\"m\":\"\xff\xfe [EMAIL_ADDRESS] \xc3\"}"},
-		{"right to left", `{"m":"‮bob@example.com‬ שלום 4111 1111 1111 1111"}`, `{"m":"‮[EMAIL_ADDRESS] שלום [CREDIT_CARD]"}`},
+		{"right to left", "{\"m\":\"\u202ebob@example.com\u202c שלום 4111 1111 1111 1111\"}", "{\"m\":\"\u202e[EMAIL_ADDRESS] שלום [CREDIT_CARD]\"}"},
 		{"disguised", `{"m":"4111\u200b1111\u200b1111\u200b1111 ４１１１１１１１１１１１１１１１ user＠example。com 078‐05‐1120"}`, `{"m":"[CREDIT_CARD] [CREDIT_CARD] [EMAIL_ADDRESS] [US_SSN]"}`},
 		{"empty", "", ""},
 		{"blank", "\n", "\n"},
