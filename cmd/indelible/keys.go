@@ -22,7 +22,7 @@ func (a *app) keysCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.keysListCommand(), a.keysBackupCommand(), a.keysRestoreCommand(), a.keysRotateRootCommand(), a.keysRotateCommand(), a.operatorCommand())
+	cmd.AddCommand(a.keysListCommand(), a.keysBackupCommand(), a.keysRestoreCommand(), a.keysRotateRootCommand(), a.keysRotateCommand(), a.operatorCommand(), a.keysAPICommand())
 	return cmd
 }
 

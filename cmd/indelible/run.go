@@ -66,7 +66,7 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		a.initCommand(), a.appendCommand(), a.verifyCommand(), a.versionCommand(),
-		a.showCommand(), a.searchCommand(), a.tailCommand(), a.proveCommand(), a.checkCommand(), a.tilesCommand(),
+		a.showCommand(), a.searchCommand(), a.serveCommand(), a.tailCommand(), a.proveCommand(), a.checkCommand(), a.tilesCommand(),
 		a.sampleCommand(), a.completionCommand(), a.doctorCommand(), a.keysCommand(), a.maskCommand(),
 		a.exportCommand(), a.datasetCommand(), a.runsCommand(),
 		a.eraseCommand(), a.approveCommand(), a.holdCommand(),

@@ -33,6 +33,7 @@ type session struct {
 type writeOptions struct {
 	takeOver     bool
 	confirmClock bool
+	publishEvery time.Duration // where a directory's configuration does not say
 }
 
 // lockWait is how long a command waits for another process to finish writing.
@@ -73,6 +74,9 @@ func (a *app) openLocked(ctx context.Context, d *datadir.Directory, lock *datadi
 	}
 	cfg.Sealer = sealer
 	cfg.TakeOver, cfg.ConfirmClock = opt.takeOver, opt.confirmClock
+	if cfg.PublishEvery == 0 {
+		cfg.PublishEvery = opt.publishEvery
+	}
 	cfg.Log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	l, err := ledger.Open(cfg)
 	if err != nil {

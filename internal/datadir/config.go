@@ -40,7 +40,17 @@ type Config struct {
 	Mask *MaskConfig `yaml:"mask,omitempty"`
 	// Sources are the databases workflow runs are exported from, by name.
 	Sources map[string]SourceConfig `yaml:"sources,omitempty"`
+
+	Log *LogConfig `yaml:"log,omitempty"`
 }
+
+// LogConfig is about the public objects of the log.
+type LogConfig struct {
+	Public *bool `yaml:"public,omitempty"` // whether a server gives them to everybody; true
+}
+
+// PublicLog reports whether a server gives checkpoint and tiles to everybody.
+func (c *Config) PublicLog() bool { return c.Log == nil || c.Log.Public == nil || *c.Log.Public }
 
 // SourceConfig names a database: PostgreSQL or a SQLite file.
 type SourceConfig struct {
@@ -120,6 +130,7 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 # store.retention  how long a segment is locked, e.g. 400d
 # commit.every     how often what was recorded is committed, e.g. 200ms
 # commit.publish   how often the tree is signed and published, e.g. 1s
+# log.public       false: the server gives checkpoint and tiles to holders of a key only
 # keys.root        where the root key is that wraps all others: file, awskms or vault;
 #                  without keys records are not encrypted
 # sources.NAME     a database with workflow runs, for export --source NAME:

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ const root = "../.."
 var documents = map[string]struct{ run, compared int }{
 	"README.md":          {run: 16, compared: 10},
 	"docs/operations.md": {run: 55, compared: 38},
+	"docs/api.md":        {run: 32, compared: 22},
 	"docs/masking.md":    {run: 3, compared: 2},
 }
 
@@ -98,6 +101,7 @@ func runDocument(t *testing.T, bin string, all []command) (run, compared int) {
 		"HOME":   t.TempDir(),
 		"LC_ALL": "C.UTF-8",
 	}}
+	t.Cleanup(s.endServer)
 	for _, c := range all {
 		if strings.HasPrefix(c.text, "make ") {
 			t.Logf("line %d: not run: %s", c.line, c.text)
@@ -145,7 +149,7 @@ func (s *session) run(t *testing.T, c command) (output string, err error) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", c.text)
-	cmd.Dir = s.dir
+	cmd.Dir, cmd.WaitDelay = s.dir, 5*time.Second // what goes on in the background is not waited for
 	for name, value := range s.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
@@ -177,6 +181,8 @@ func (s *session) export(t *testing.T, assignments string) error {
 			s.s3 = s3test.Start(t)
 		}
 		switch name {
+		case "INDELIBLE_URL":
+			value = freeAddress(t)
 		case "S3_ENDPOINT":
 			value = s.s3.Endpoint
 		case "S3_ACCESS_KEY":
@@ -187,6 +193,29 @@ func (s *session) export(t *testing.T, assignments string) error {
 		s.env[name] = value
 	}
 	return nil
+}
+
+// freeAddress is where a server of a document can listen.
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return "http://" + l.Addr().String()
+}
+
+// endServer ends the server a document began, where the document did not.
+func (s *session) endServer() {
+	text, err := os.ReadFile(filepath.Join(s.dir, "serve.pid"))
+	if err != nil {
+		return
+	}
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 {
+		if p, err := os.FindProcess(pid); err == nil {
+			p.Kill()
+		}
+	}
 }
 
 // TestDiffers: the comparison must be able to fail.

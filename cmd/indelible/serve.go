@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"indelible/internal/access"
+	"indelible/internal/access/cedar"
+	"indelible/internal/api"
+	"indelible/internal/datadir"
+	"indelible/internal/ledger"
+	"indelible/internal/search/sqlite"
+)
+
+type serveOptions struct {
+	writeOptions
+	listen, metrics string
+	policies        string
+	verifyEvery     string
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var opt serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Take, search and prove events over HTTP",
+		Long: `Take, search and prove events over HTTP, until a signal ends it. This process is
+the ledger's writer; commands that record hand their events to it.
+
+It speaks plain HTTP and therefore listens on loopback only; put a proxy that
+speaks TLS in front to reach it from elsewhere. Without a key only /healthz,
+/readyz and the public objects of the log (/log/…) are answered: make keys with
+` + "`indelible keys api add`" + `. docs/api.md has the endpoints.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), opt) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&opt.listen, "listen", "127.0.0.1:8443", "loopback address to listen on")
+	f.StringVar(&opt.metrics, "metrics", "", "loopback address for Prometheus metrics (default: none)")
+	f.StringVar(&opt.policies, "policies", "", "Cedar policies in place of those that come with the program")
+	f.StringVar(&opt.verifyEvery, "verify-every", "1d", "how often the whole log is verified; 0 is never")
+	addWriteFlags(cmd, &opt.writeOptions)
+	return cmd
+}
+
+// publishForReaders is how often a server on a directory publishes: an event that
+// was acknowledged is found within a second.
+const publishForReaders = 400 * time.Millisecond
+
+// loopback listens on an address of this machine that others do not reach.
+func loopback(ctx context.Context, flag, address string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, usagef("write it as 127.0.0.1:8443", "%s: %s", flag, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, usagef("listen on 127.0.0.1 and put a proxy that speaks TLS in front", "%s: plain HTTP is for loopback only", flag)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return l, nil
+}
+
+func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
+	every, err := datadir.ParseDuration(opt.verifyEvery)
+	if err != nil {
+		return usagef("write a number of days such as 1d, or hours such as 12h", "--verify-every: %w", err)
+	}
+	policies := cedar.Default
+	if opt.policies != "" {
+		if policies, err = readFileFlag("--policies", opt.policies); err != nil {
+			return err
+		}
+	}
+	policy, err := cedar.New(opt.policies, policies)
+	if err != nil {
+		return usagef("write them as docs.cedarpolicy.com says; the program's own are a good begin", "--policies: %w", err)
+	}
+	r, err := a.openForReading(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := datadir.Open(ctx, a.dir, a.env)
+	if err != nil {
+		return err
+	}
+	listener, err := loopback(ctx, "--listen", opt.listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	opt.publishEvery = publishForReaders
+	if d.Config.Store.S3 != nil {
+		opt.publishEvery = 0
+	}
+	s, err := a.openForWriting(ctx, d, opt.writeOptions)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	ix, err := sqlite.Open(ctx, a.indexPath(), r.name)
+	if err != nil {
+		return failf(exitFailure, rebuildHint, "%w", err)
+	}
+	defer ix.Close()
+
+	log := slog.New(slog.NewJSONHandler(a.stderr, nil))
+	v := &verification{session: s, vkey: r.vkey, log: log}
+	server, err := api.New(ctx, api.Config{
+		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
+		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, PublicLog: d.Config.PublicLog(), Verification: v.latest, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	background, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if every > 0 {
+		go v.run(background, time.Duration(every))
+	}
+	if opt.metrics != "" {
+		if err := serveMetrics(background, opt.metrics, server, log); err != nil {
+			return err
+		}
+	}
+	return a.answer(ctx, listener, server, s, log)
+}
+
+// answer serves until ctx ends, and then ends what is under way in order.
+func (a *app) answer(ctx context.Context, listener net.Listener, server *api.Server, s *session, log *slog.Logger) error {
+	web := server.HTTP()
+	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(api.Limit(listener, api.MaxConnections)) }()
+	log.Info("listening", "address", "http://"+listener.Addr().String(), "ledger", s.dir.Config.Origin)
+	select {
+	case err := <-ended:
+		return err
+	case <-s.ledger.Done():
+		web.Close()
+		return fmt.Errorf("the ledger has stopped: %w", s.ledger.Err())
+	case <-ctx.Done():
+	}
+	log.Info("ending")
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	if err := web.Shutdown(wait); err != nil {
+		web.Close() // whoever still sends is cut off; what was acknowledged is safe
+	}
+	if err := s.settle(wait); err != nil {
+		log.Warn("what is not in the store stays in the journal", "err", err)
+	}
+	return nil
+}
+
+// serveMetrics answers /metrics on an address of its own.
+func serveMetrics(ctx context.Context, address string, server *api.Server, log *slog.Logger) error {
+	l, err := loopback(ctx, "--metrics", address)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		server.WriteMetrics(w)
+	})
+	web := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	go func() {
+		<-ctx.Done()
+		web.Close()
+	}()
+	go web.Serve(l)
+	log.Info("metrics", "address", "http://"+l.Addr().String()+"/metrics")
+	return nil
+}
+
+// verification verifies the log now and then, and keeps the latest report.
+type verification struct {
+	session *session
+	vkey    string
+	log     *slog.Logger
+	report  atomic.Pointer[json.RawMessage]
+}
+
+func (v *verification) latest() json.RawMessage {
+	if p := v.report.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (v *verification) run(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		report, err := ledger.Verify(ctx, v.session.dir.Store, ledger.VerifyOptions{VerifierKey: v.vkey, OwnKey: true, Opener: v.session.sealer, Workers: 1})
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			v.log.Error("the log could not be verified", "err", err)
+		case report.Result != ledger.ResultOK:
+			v.log.Error("verification", "result", report.Result, "problems", len(report.Problems))
+		default:
+			v.log.Info("verification", "result", report.Result, "events", report.Events)
+		}
+		if err == nil {
+			if b, err := json.Marshal(report); err == nil {
+				v.report.Store((*json.RawMessage)(&b))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,303 @@
+package access
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"indelible/internal/disk"
+)
+
+// Key is what is kept of an API key: everything but the key.
+type Key struct {
+	ID      string     `json:"id"`
+	Name    string     `json:"name"` // of who uses it
+	Hash    string     `json:"sha256"`
+	Roles   []Role     `json:"roles"`
+	All     bool       `json:"all_tenants,omitempty"`
+	Tenants []string   `json:"tenants,omitempty"`
+	Created time.Time  `json:"created"`
+	Expires *time.Time `json:"expires,omitempty"`
+	Revoked *time.Time `json:"revoked,omitempty"`
+	Ticket  string     `json:"ticket,omitempty"` // of break-glass
+}
+
+// Live reports whether the key can be used at a time.
+func (k *Key) Live(now time.Time) bool {
+	return k.Revoked == nil && (k.Expires == nil || now.Before(*k.Expires))
+}
+
+const (
+	maxLive       = 2 // keys of one name, so that one can take over from the other
+	maxKeys       = 10_000
+	maxKeyFile    = 1 << 20
+	maxTenants    = 1000
+	breakGlassFor = time.Hour
+)
+
+// Errors of managing and presenting keys.
+var (
+	ErrTooMany  = errors.New("there are two live keys of this name")
+	ErrNotFound = errors.New("no such key")
+	ErrRefused  = errors.New("the key is unknown, expired or revoked")
+)
+
+// Keys are the API keys of a ledger: a file each in a folder, so that they can
+// be added and revoked while a server runs.
+type Keys struct {
+	dir   string
+	clock func() time.Time
+
+	mu     sync.RWMutex
+	read   time.Time // when the folder was looked at
+	stamp  time.Time // its time then
+	byID   map[string]*known
+	usedMu sync.Mutex
+	used   map[string]time.Time // last use that was written down
+}
+
+type known struct {
+	Key
+	hash [32]byte
+	who  Principal
+}
+
+// OpenKeys opens the folder, which need not be there yet. clock is time.Now if nil.
+func OpenKeys(dir string, clock func() time.Time) *Keys {
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Keys{dir: dir, clock: clock, used: make(map[string]time.Time)}
+}
+
+// New makes a key that Add will take, and the text to show once. roles, tenants
+// and expires are as in Key.
+func (k *Keys) New(name string, roles []Role, all bool, tenants []string, expires *time.Time, ticket string) (key string, _ *Key, err error) {
+	now := k.clock().UTC().Truncate(time.Millisecond)
+	switch {
+	case name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return "", nil, errors.New("a key has a name of 1 to 200 characters, without control characters")
+	case len(roles) == 0:
+		return "", nil, errors.New("a key has a role")
+	case all == (len(tenants) > 0) || len(tenants) > maxTenants:
+		return "", nil, fmt.Errorf("a key is for all tenants, or for 1 to %d", maxTenants)
+	case expires != nil && !expires.After(now):
+		return "", nil, errors.New("the key would have expired already")
+	}
+	if slices.Contains(roles, BreakGlass) {
+		if len(roles) > 1 || ticket == "" || expires == nil || expires.Sub(now) > breakGlassFor+time.Second {
+			return "", nil, fmt.Errorf("break-glass is a role of its own, with a ticket, and expires within %s", breakGlassFor)
+		}
+	} else if ticket != "" {
+		return "", nil, errors.New("a ticket goes with break-glass")
+	}
+	for _, t := range tenants {
+		if t == "" || strings.HasPrefix(t, "_") {
+			return "", nil, fmt.Errorf("%q is not a tenant keys are for", t)
+		}
+	}
+	if err := k.checkRoom(name, now); err != nil {
+		return "", nil, err
+	}
+	key, id, hash := newKey()
+	return key, &Key{ID: id, Name: name, Hash: hex.EncodeToString(hash[:]), Roles: roles, All: all, Tenants: tenants, Created: now, Expires: expires, Ticket: ticket}, nil
+}
+
+// checkRoom makes sure that there is room for one more key of a name.
+func (k *Keys) checkRoom(name string, now time.Time) error {
+	keys, err := k.List()
+	if err != nil {
+		return err
+	}
+	live := 0
+	for _, other := range keys {
+		if other.Name == name && other.Live(now) {
+			live++
+		}
+	}
+	if live >= maxLive {
+		return fmt.Errorf("%w: %q", ErrTooMany, name)
+	}
+	if len(keys) >= maxKeys {
+		return fmt.Errorf("there are %d keys, and there can be no more", len(keys))
+	}
+	return nil
+}
+
+// Add keeps a key made by New. From then on it can be used.
+func (k *Keys) Add(key *Key) error {
+	if err := disk.OS.MkdirAll(k.dir); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(key, "", "  ")
+	if err != nil {
+		return err
+	}
+	return disk.CreateFile(disk.OS, k.file(key.ID), append(b, '\n'))
+}
+
+func (k *Keys) file(id string) string { return filepath.Join(k.dir, id+".json") }
+
+// Get returns a key by its id.
+func (k *Keys) Get(id string) (*Key, error) {
+	all, err := k.List()
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].ID == id {
+			return &all[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q", ErrNotFound, id)
+}
+
+// Revoke ends a key. A key that has ended stays as it is.
+func (k *Keys) Revoke(id string) (*Key, error) {
+	key, err := k.Get(id)
+	if err != nil || key.Revoked != nil {
+		return key, err
+	}
+	now := k.clock().UTC().Truncate(time.Second)
+	key.Revoked = &now
+	b, err := json.MarshalIndent(key, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return key, disk.WriteFile(disk.OS, k.file(id), append(b, '\n'))
+}
+
+// List returns all keys, by name and then by age. A file that cannot be read is
+// an error: whose access it would have ended is not known.
+func (k *Keys) List() ([]Key, error) {
+	names, err := filepath.Glob(filepath.Join(k.dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]Key, 0, len(names))
+	for _, name := range names {
+		b, err := disk.ReadFile(disk.OS, name, maxKeyFile)
+		if err != nil {
+			return nil, err
+		}
+		var key Key
+		if err := json.Unmarshal(b, &key); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if h, err := hex.DecodeString(key.Hash); err != nil || len(h) != 32 || key.ID+".json" != filepath.Base(name) {
+			return nil, fmt.Errorf("%s: not a key of this name", name)
+		}
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b Key) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return a.Created.Compare(b.Created)
+	})
+	return keys, nil
+}
+
+// lookEvery is how often the folder is looked at: how long a revoked key may live on.
+const lookEvery = 250 * time.Millisecond
+
+// Authenticate tells whose key this is: ErrNoKey or ErrRefused if nobody's.
+func (k *Keys) Authenticate(key string) (*Principal, error) {
+	id, hash, err := parseKey(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.refresh(); err != nil {
+		return nil, err
+	}
+	k.mu.RLock()
+	found := k.byID[id]
+	k.mu.RUnlock()
+	if found == nil {
+		found = &known{} // compared like any other
+	}
+	if !sameHash(&hash, &found.hash) || found.ID == "" || !found.Live(k.clock()) {
+		return nil, ErrRefused
+	}
+	k.note(id)
+	return &found.who, nil
+}
+
+// refresh reads the keys again if the folder has changed.
+func (k *Keys) refresh() error {
+	now := time.Now()
+	k.mu.RLock()
+	fresh := now.Sub(k.read) < lookEvery
+	k.mu.RUnlock()
+	if fresh {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now.Sub(k.read) < lookEvery {
+		return nil
+	}
+	info, err := os.Stat(k.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		k.byID, k.read = nil, now
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// A change just after the look could have the same time as the one seen.
+	if info.ModTime().Equal(k.stamp) && k.read.Sub(k.stamp) > time.Second {
+		k.read = now
+		return nil
+	}
+	keys, err := k.List()
+	if err != nil {
+		return err
+	}
+	byID := make(map[string]*known, len(keys))
+	for _, key := range keys {
+		n := &known{Key: key, who: Principal{Name: key.Name, Roles: key.Roles, All: key.All, Tenants: key.Tenants, KeyID: key.ID, Ticket: key.Ticket}}
+		hex.Decode(n.hash[:], []byte(key.Hash))
+		byID[key.ID] = n
+	}
+	k.byID, k.read, k.stamp = byID, now, info.ModTime()
+	return nil
+}
+
+// noteEvery is how exact the last use of a key is.
+const noteEvery = time.Minute
+
+// note writes down that a key was used. It is a convenience for those who clean
+// up; the access log is the record.
+func (k *Keys) note(id string) {
+	now := k.clock()
+	k.usedMu.Lock()
+	defer k.usedMu.Unlock()
+	if now.Sub(k.used[id]) < noteEvery {
+		return
+	}
+	k.used[id] = now
+	dir := filepath.Join(k.dir, "used")
+	if disk.OS.MkdirAll(dir) != nil {
+		return
+	}
+	os.WriteFile(filepath.Join(dir, id), []byte(now.UTC().Format(time.RFC3339)+"\n"), 0o600)
+}
+
+// LastUsed is when a key was last used, to the minute; zero if never.
+func (k *Keys) LastUsed(id string) time.Time {
+	b, err := disk.ReadFile(disk.OS, filepath.Join(k.dir, "used", id), 100)
+	if err != nil {
+		return time.Time{}
+	}
+	t, _ := time.Parse(time.RFC3339, strings.TrimSpace(string(b)))
+	return t
+}

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	maxBody  = 8 << 20 // as sent and as unpacked
+	maxRatio = 200     // of unpacked to sent, beyond the first 64 KiB
+)
+
+// readBody reads a body of at most maxBody bytes, unpacked.
+func readBody(a *asking) ([]byte, error) {
+	sent := &countedReader{r: http.MaxBytesReader(a.w, a.Body, maxBody)}
+	var from io.Reader = sent
+	switch encoding := a.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+	case "gzip":
+		z, err := gzip.NewReader(sent)
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		from = z
+	case "zstd":
+		z, err := zstd.NewReader(sent, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxBody), zstd.WithDecoderMaxWindow(maxBody))
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		defer z.Close()
+		from = z
+	default:
+		return nil, problem(http.StatusUnsupportedMediaType, "media_type", "a body may be packed with gzip or zstd")
+	}
+	var b bytes.Buffer
+	if n := a.ContentLength; n > 0 && n <= maxBody {
+		b.Grow(int(n) + bytes.MinRead)
+	}
+	piece := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(piece)
+		b.Write(piece[:n])
+		if b.Len() > maxBody {
+			return nil, problem(http.StatusRequestEntityTooLarge, "too_large", "a body has at most 8 MiB, unpacked")
+		}
+		if b.Len() > smallBody && int64(b.Len()) > maxRatio*sent.n {
+			return nil, problem(http.StatusRequestEntityTooLarge, "ratio", "")
+		}
+		if errors.Is(err, io.EOF) {
+			return b.Bytes(), nil
+		}
+		if err != nil {
+			return nil, bodyError(err)
+		}
+	}
+}
+
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return problem(http.StatusBadRequest, "bad_request", "the body cannot be read or unpacked")
+}
+
+type countedReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,78 @@
+package api
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// limits keep one caller from taking what all need.
+type limits struct {
+	rate  float64
+	clock func() time.Time
+
+	mu      sync.Mutex
+	buckets map[string]*bucket // by key id
+	large   int                // bodies in memory
+	largeOf map[string]int
+}
+
+const (
+	smallBody  = 64 << 10 // what is not counted
+	maxLarge   = 16       // larger bodies at once
+	maxLargeOf = 4        // of one key
+	burst      = 2        // seconds' worth of events at once
+)
+
+// bucket is how many events a key may send now.
+type bucket struct {
+	left float64
+	at   time.Time
+}
+
+// take lets n events of a key pass, or says how long to wait.
+func (l *limits) take(key string, n int) *Problem {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock()
+	b := l.buckets[key]
+	if b == nil {
+		if l.buckets == nil {
+			l.buckets = make(map[string]*bucket)
+		}
+		b = &bucket{left: burst * l.rate, at: now}
+		l.buckets[key] = b // keys are few: the server's own
+	}
+	b.left = min(burst*l.rate, b.left+now.Sub(b.at).Seconds()*l.rate)
+	b.at = now
+	// Whoever has anything left may send one batch: the rest is owed.
+	if b.left <= 0 {
+		wait := time.Duration(-b.left / l.rate * float64(time.Second))
+		return problem(http.StatusTooManyRequests, "rate", "this key sends more than it may").after(max(time.Second, wait.Round(time.Second)))
+	}
+	b.left -= float64(n)
+	return nil
+}
+
+// hold makes room for a large body of a key; release gives it back.
+func (l *limits) hold(key string) (release func(), _ *Problem) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.largeOf == nil {
+		l.largeOf = make(map[string]int)
+	}
+	if l.largeOf[key] >= maxLargeOf {
+		return nil, problem(http.StatusTooManyRequests, "rate", "this key has several large bodies on their way").after(time.Second)
+	}
+	if l.large >= maxLarge {
+		return nil, problem(http.StatusServiceUnavailable, "busy", "too many large bodies are on their way").after(time.Second)
+	}
+	l.large++
+	l.largeOf[key]++
+	return func() {
+		l.mu.Lock()
+		l.large--
+		l.largeOf[key]--
+		l.mu.Unlock()
+	}, nil
+}

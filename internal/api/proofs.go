@@ -1,0 +1,112 @@
+package api
+
+import (
+	"encoding/hex"
+	"net/http"
+	"slices"
+
+	"indelible"
+	"indelible/internal/access"
+)
+
+// allParts shows a payload whole.
+const allParts = 9
+
+// getEvidence answers GET /v1/events/{id}/evidence.
+func (s *Server) getEvidence(a *asking) error {
+	at, shot, in, err := s.one(a, access.ReadProofs, "prove_event", "without_person")
+	if err != nil {
+		return err
+	}
+	parts := allParts
+	switch in["without_person"] {
+	case "", "false":
+	case "true":
+		parts = 1
+	default:
+		return s.end(a, nil, problem(http.StatusBadRequest, "bad_query", "without_person is true or false"))
+	}
+	evidence, err := shot.log.Prove(a.Context(), at.Index, parts, s.cfg.Sealer)
+	if err = s.end(a, placesOf(at, err), err); err != nil {
+		return err
+	}
+	writeJSON(a.w, http.StatusOK, evidence)
+	return nil
+}
+
+// getReceipt answers GET /v1/receipts/{id}: where an event stands. The promise
+// was in the answer to whoever sent it, and is kept there.
+func (s *Server) getReceipt(a *asking) error {
+	at, shot, _, err := s.one(a, access.ReadProofs, "read_receipt")
+	if err != nil {
+		return err
+	}
+	receipt := indelible.Receipt{ID: a.look.EventID, TenantID: at.tenant, Durability: indelible.DurableStore, Index: &at.Index, LeafHash: &at.Leaf, Segment: &at.Segment}
+	for f, rerr := range shot.log.Read(a.Context(), []uint64{at.Index}) {
+		if rerr != nil {
+			err = rerr
+		} else if f.Event != nil {
+			h := f.Event.AuditHash()
+			receipt.AuditHash = hex.EncodeToString(h[:])
+		}
+	}
+	if err = s.end(a, placesOf(at, err), err); err != nil {
+		return err
+	}
+	writeJSON(a.w, http.StatusOK, receipt)
+	return nil
+}
+
+// getCompleteness answers GET /v1/tenants/{tenant}/completeness.
+func (s *Server) getCompleteness(a *asking) error {
+	scope, err := s.permit(a, access.ReadCompleteness, "prove_completeness")
+	if err != nil {
+		return err
+	}
+	if _, err := parameters(a.Request); err != nil {
+		return err
+	}
+	tenant := a.PathValue("tenant")
+	shot := s.view.now()
+	a.aboutTenants(scope, tenant, map[string]string{})
+	if err := s.begin(a); err != nil {
+		return err
+	}
+	names, err := shot.names(a.Context())
+	if err == nil && (!scope.Allows(tenant) || !slices.Contains(names, tenant)) {
+		err = problem(http.StatusNotFound, "not_found", "no tenant of yours has this name")
+	}
+	var c *indelible.Completeness
+	if err == nil {
+		c, err = shot.log.ProveTenant(a.Context(), tenant, s.cfg.Sealer)
+	}
+	if err = s.end(a, nil, err); err != nil {
+		return err
+	}
+	writeJSON(a.w, http.StatusOK, c)
+	return nil
+}
+
+// getVerification answers GET /v1/verification: the latest report.
+func (s *Server) getVerification(a *asking) error {
+	a.look.Action = "read_verification"
+	if err := s.authorizer.AuthorizeLog(a.who, access.ReadVerification, a.look.SourceIP); err != nil {
+		return s.deny(a, err)
+	}
+	if _, err := parameters(a.Request); err != nil {
+		return err
+	}
+	if err := s.begin(a); err != nil {
+		return err
+	}
+	report := s.cfg.Verification()
+	var err error
+	if report == nil {
+		err = problem(http.StatusNotFound, "not_found", "this server has not finished a verification yet")
+	}
+	if err = s.end(a, nil, err); err != nil {
+		return err
+	}
+	writeJSON(a.w, http.StatusOK, report)
+	return nil
+}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"indelible/internal/history"
+	"indelible/internal/search"
+)
+
+// view is the log as it is shown: what is published and in the search index.
+type view struct {
+	mu   sync.RWMutex
+	shot *shot
+}
+
+// shot is the view at one moment; it does not change.
+type shot struct {
+	log     *history.Log
+	indexed uint64 // leaves the index has seen
+	names   func(context.Context) ([]string, error)
+}
+
+func (v *view) now() *shot {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.shot
+}
+
+func (v *view) set(log *history.Log, indexed uint64) {
+	var once sync.Mutex
+	var names []string
+	s := &shot{log: log, indexed: indexed}
+	s.names = func(ctx context.Context) ([]string, error) {
+		once.Lock()
+		defer once.Unlock()
+		if names != nil {
+			return names, nil
+		}
+		var err error
+		names, err = log.Tenants(ctx, log.Sealer)
+		return names, err
+	}
+	v.mu.Lock()
+	v.shot = s
+	v.mu.Unlock()
+}
+
+func (v *view) begin(ctx context.Context, s *Server) error {
+	next, err := s.cfg.Index.Next(ctx)
+	if err != nil {
+		return err
+	}
+	v.set(&history.Log{Reader: s.cfg.Reader, Sealer: s.cfg.Sealer}, next)
+	return nil
+}
+
+// lookEvery is how often it is looked whether the log has grown.
+const lookEvery = 100 * time.Millisecond
+
+// follow keeps the index up to the log, and the view up to both.
+func (v *view) follow(ctx context.Context, s *Server) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	failing := false
+	for {
+		err := v.catchUp(ctx, s)
+		if err != nil && !failing && ctx.Err() == nil {
+			s.cfg.Log.Error("the search index does not follow the log", "err", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (v *view) catchUp(ctx context.Context, s *Server) error {
+	before := v.now()
+	if before.indexed == before.log.Checkpoint().Size && s.cfg.Ledger.Status().Published <= before.indexed {
+		return nil
+	}
+	reader, err := before.log.Later(ctx)
+	if err != nil {
+		return err
+	}
+	source := &history.Log{Reader: reader, Sealer: s.cfg.Sealer}
+	first := before.indexed
+	size, err := search.CatchUp(ctx, s.cfg.Index, source, func(done, _ uint64) {
+		v.set(before.log, min(first+done, before.log.Checkpoint().Size))
+	})
+	if errors.Is(err, search.ErrOther) {
+		// It came from elsewhere, or the log was put back: it is made again.
+		if err = s.cfg.Index.Reset(ctx); err == nil {
+			v.set(before.log, 0)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	// CatchUp has refreshed its reader; nobody else has it.
+	v.set(source, min(size, source.Checkpoint().Size))
+	return nil
+}
