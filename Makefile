@@ -26,13 +26,13 @@ test: test-unit test-race test-bench cross
 
 # The tests start a real S3 server.
 test-unit:
-	@scripts/tools versitygw postgresql
+	@scripts/tools versitygw postgresql pgbouncer
 	go test ./...
 
 # The race detector runs where goroutines meet. It needs cgo, alone of all builds.
 RACE := ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/... ./cmd/... ./internal/runs/...
 test-race:
-	@scripts/tools versitygw postgresql
+	@scripts/tools versitygw postgresql pgbouncer
 	CGO_ENABLED=1 go test -race -short $(RACE)
 
 # bench is a module of its own.
@@ -52,7 +52,7 @@ bench-mask:
 	cd bench && go run . mask
 
 soak:
-	@scripts/tools versitygw postgresql
+	@scripts/tools versitygw postgresql pgbouncer
 	SOAK=1 go test -timeout 6h -run Soak -v ./...
 	cd bench && go run . -soak
 

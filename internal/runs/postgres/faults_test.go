@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +185,40 @@ func TestLockedTable(t *testing.T) {
 	defer cancel()
 	if _, err := d.source("").Open(ctx, everything); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestPooler: everything is set in the transaction, so that PgBouncer in
+// transaction mode can stand between; what it has too few connections for is
+// said.
+func TestPooler(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	d.fill(1, 6000)
+	q := everything
+	want := read(t, d.source(""), q)
+	q.Jobs = 2
+	for _, connections := range []int{3, 1} {
+		s, err := New(Config{DSN: d.c.Pooler(t, d.name, connections)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap := runstest.Open(t, s, q)
+		parts := make([][]*runs.Run, snap.Info().Shards)
+		errs := make([]error, len(parts))
+		var group sync.WaitGroup
+		for shard := range parts {
+			group.Go(func() {
+				errs[shard] = snap.Scan(t.Context(), "", shard, func(r *runs.Run) error { parts[shard] = append(parts[shard], runstest.Keep(r)); return nil })
+			})
+		}
+		group.Wait()
+		err = errors.Join(errs...)
+		if connections == 1 {
+			runstest.WantError(t, err, runs.Pooler, "query_wait_timeout")
+		} else if got := slices.Concat(parts...); err != nil || runstest.IDs(got) != runstest.IDs(want) {
+			t.Errorf("%d rows of %d, %v", len(got), len(want), err)
+		}
 	}
 }
 

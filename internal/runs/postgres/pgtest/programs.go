@@ -16,18 +16,25 @@ func Programs() (string, error) {
 	if dir := find(); dir != "" {
 		return dir, nil
 	}
-	root, err := moduleRoot()
-	if err != nil {
+	if err := install("postgresql"); err != nil {
 		return "", err
-	}
-	cmd := exec.Command(filepath.Join(root, "scripts", "tools"), "postgresql")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("install PostgreSQL: %w: %s", err, out)
 	}
 	if dir := find(); dir != "" {
 		return dir, nil
 	}
 	return "", errors.New("PostgreSQL was installed, and its programs are nowhere to be found")
+}
+
+// install has scripts/tools install something.
+func install(name string) error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	if out, err := exec.Command(filepath.Join(root, "scripts", "tools"), name).CombinedOutput(); err != nil {
+		return fmt.Errorf("install %s: %w: %s", name, err, out)
+	}
+	return nil
 }
 
 func find() string {
