@@ -24,7 +24,7 @@ const root = "../.."
 // least: a document whose blocks are not found must not pass.
 var documents = map[string]struct{ run, compared int }{
 	"README.md":          {run: 16, compared: 10},
-	"docs/operations.md": {run: 55, compared: 38},
+	"docs/operations.md": {run: 59, compared: 42},
 	"docs/api.md":        {run: 32, compared: 22},
 	"docs/masking.md":    {run: 3, compared: 2},
 }

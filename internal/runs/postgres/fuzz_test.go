@@ -10,16 +10,13 @@ import (
 
 // FuzzDecode: whatever a server sends is a row or an error.
 func FuzzDecode(f *testing.F) {
-	t := &table{stamped: true}
-	for _, c := range []column{
+	t := &table{stamped: true, columns: []column{
 		{"id", "text", typeText, false, true}, {"tenant_id", "uuid", typeUUID, false, true}, {"workflow_name", "text", typeText, false, true}, {"workflow_version", "text", typeText, false, true},
 		{"status", "text", typeText, false, true}, {"started_at", "timestamptz", typeTimestampTZ, false, true}, {"completed_at", "timestamp", typeTimestamp, false, true},
 		{"duration_ms", "numeric", typeNumeric, false, true}, {"steps_completed", "smallint", typeInt2, false, true}, {"steps_total", "integer", typeInt4, false, true},
 		{"error_message", "text", typeText, false, true}, {"metadata", "jsonb", typeJSONB, false, true}, {"created_at", "timestamptz", typeTimestampTZ, false, true},
 		{"more", "text", typeText, false, true},
-	} {
-		t.columns = append(t.columns, c)
-	}
+	}}
 	list, _, err := t.selection(append([]string{"more"}, runs.Columns...))
 	if err != nil {
 		f.Fatal(err)
