@@ -35,21 +35,29 @@ the same command again.`,
 
 // propose keeps a proposal and prints its id.
 func (a *app) propose(ctx context.Context, g *governed, o *govern.Operator, operators []indelible.PublicKey, action indelible.Action, about govern.About) error {
+	id, err := a.keepProposal(ctx, g, o, operators, action, about)
+	if err == nil {
+		fmt.Fprintln(a.stdout, id)
+	}
+	return err
+}
+
+// keepProposal keeps a proposal and says so.
+func (a *app) keepProposal(ctx context.Context, g *governed, o *govern.Operator, operators []indelible.PublicKey, action indelible.Action, about govern.About) (id indelible.ID, err error) {
 	proposals, err := a.openProposals(ctx, g.Directory)
 	if err != nil {
-		return err
+		return id, err
 	}
 	p, err := proposals.Propose(o, action, about, operators, g.Config.LogID, time.Now())
 	if errors.Is(err, govern.ErrOneOperator) {
-		return failf(exitFailure, "register another person with `indelible keys operator add NAME`", "%w", err)
+		return id, failf(exitFailure, "register another person with `indelible keys operator add NAME`", "%w", err)
 	}
 	if err != nil {
-		return err
+		return id, err
 	}
 	fmt.Fprintf(a.stderr, "proposed    %s\n", visible(about.Text))
 	fmt.Fprintf(a.stderr, "by          %s; another operator runs `indelible approve %s` before %s\n", o.Name, p.ID(), p.Expires().Format(time.RFC3339))
-	fmt.Fprintln(a.stdout, p.ID())
-	return nil
+	return p.ID(), nil
 }
 
 func (a *app) approve(ctx context.Context, text, by string) error {

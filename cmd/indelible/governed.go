@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"indelible"
@@ -53,6 +54,18 @@ func (a *app) executor(s *session) *govern.Executor {
 	}
 	if sealed, ok := s.sealer.(*recorder.Sealed); ok {
 		x.Keys = sealed.Keys
+	}
+	x.Policy = func() (*indelible.Retention, error) { return retentionPolicy(s.dir) }
+	x.Judge = func(ctx context.Context) (*govern.Retention, iter.Seq2[ledger.Old, error], error) {
+		vkey, err := s.dir.VerifierKey()
+		if err != nil {
+			return nil, nil, err
+		}
+		r, err := ledger.NewReader(ctx, s.dir.Store, vkey)
+		if err != nil {
+			return nil, nil, err
+		}
+		return judge(ctx, s.dir, r, s.sealer)
 	}
 	return x
 }

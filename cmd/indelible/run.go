@@ -69,7 +69,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.showCommand(), a.searchCommand(), a.serveCommand(), a.tailCommand(), a.proveCommand(), a.checkCommand(), a.tilesCommand(),
 		a.sampleCommand(), a.completionCommand(), a.doctorCommand(), a.keysCommand(), a.maskCommand(),
 		a.exportCommand(), a.datasetCommand(), a.runsCommand(),
-		a.eraseCommand(), a.approveCommand(), a.holdCommand(),
+		a.eraseCommand(), a.retentionCommand(), a.approveCommand(), a.holdCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		checkArgs(cmd)

@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": exitCode, "flip": flipByte, "replace": replaceText, "json": compareJSON, "get": getJSON, "lines": countLines,
-			"copydir": copyDir, "word": getWord, "postgres": newPostgres, "psql": runPSQL, "dsn": useRole,
+			"copydir": copyDir, "word": getWord, "postgres": newPostgres, "psql": runPSQL, "dsn": useRole, "appendto": appendTo,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -143,6 +143,12 @@ func getJSON(ts *testscript.TestScript, neg bool, args []string) {
 // word VAR FILE: put what a file holds, one word, into an environment variable.
 func getWord(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// appendto FILE MORE: append a file to another.
+func appendTo(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0]) + ts.ReadFile(args[1])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // lines FILE N: the file has N lines.

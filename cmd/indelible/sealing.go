@@ -26,6 +26,7 @@ func (a *app) sealerFor(ctx context.Context, d *datadir.Directory, idKey *[32]by
 		return s, func() error { return nil }, nil
 	}
 	s.Keys = keys
+	s.Classes = d.Config.Retention
 	return s, keys.Close, nil
 }
 

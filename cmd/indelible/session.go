@@ -105,6 +105,10 @@ func (s *session) Record(ctx context.Context, events []*indelible.Event, opt rec
 			away = cmp.Or(s.ledger.Status().StoreErr, err)
 		} else if err != nil {
 			return nil, nil, err
+		} else if s.dir.Config.Retention != nil {
+			if err := s.decide.RecordPolicy(wait); err != nil {
+				return nil, nil, fmt.Errorf("record the retention policy: %w", err)
+			}
 		}
 	}
 	opt.AwaitStore = opt.AwaitStore && away == nil

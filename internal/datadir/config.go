@@ -38,6 +38,8 @@ type Config struct {
 	Keys      *KeysConfig  `yaml:"keys,omitempty"` // nil: records are not encrypted
 	// Mask says how masking differs from the strict policy; nil: in nothing.
 	Mask *MaskConfig `yaml:"mask,omitempty"`
+	// Retention says how long events are kept; nil: 400 days.
+	Retention *RetentionConfig `yaml:"retention,omitempty"`
 	// Sources are the databases workflow runs are exported from, by name.
 	Sources map[string]SourceConfig `yaml:"sources,omitempty"`
 
@@ -133,6 +135,14 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 # log.public       false: the server gives checkpoint and tiles to holders of a key only
 # keys.root        where the root key is that wraps all others: file, awskms or vault;
 #                  without keys records are not encrypted
+# retention        how long events are kept, from the end of the month; without it 400d.
+#                  It counts once it is recorded in the log; shortening takes two operators.
+#   default: 400d
+#   rules:                            the first that fits counts
+#     - class: logins                 a name, which the log shows
+#       keep: 90d
+#       tenant: acme                  left out: all
+#       event_type: auth.*            one type, or the beginning of some; left out: all
 # sources.NAME     a database with workflow runs, for export --source NAME:
 #   postgres: host=db.example dbname=flows user=indelible_export
 #   password_env: FLOWS_PASSWORD      or password_file, or ~/.pgpass
@@ -169,6 +179,11 @@ func LoadConfig(dir string) (*Config, error) {
 	}
 	if err := checkLock(c.Store.Lock); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if c.Retention != nil {
+		if err := c.Retention.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	if c.Keys != nil {
 		if err := c.Keys.check(); err != nil {

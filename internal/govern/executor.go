@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type Order struct {
 	Policy  *indelible.Policy `json:"policy,omitempty"`
 	Hold    *Held             `json:"hold,omitempty"`
 	Execute *indelible.ID     `json:"execute,omitempty"` // an approved proposal
+	Retain  bool              `json:"retain,omitempty"`  // one step of retention
 }
 
 // Held is a new hold and, for the record in the log's own tenant, its words.
@@ -29,7 +31,8 @@ type Held struct {
 
 // Result is what came of an order.
 type Result struct {
-	Erased *Certificate `json:"erased,omitempty"`
+	Erased   *Certificate `json:"erased,omitempty"`
+	Retained *Retained    `json:"retained,omitempty"`
 }
 
 // Log is what the executor needs of the ledger that is open for writing.
@@ -37,6 +40,8 @@ type Log interface {
 	Ready(ctx context.Context) error
 	Decide(ctx context.Context, kind indelible.Kind, content any) (ledger.Decision, error)
 	Decided() ledger.Decided
+	Tenants() int
+	RemoveExpired(ctx context.Context, limit int) (removed, locked int, err error)
 	FlushWhileStoreAnswers(ctx context.Context, wait time.Duration) (away, err error)
 }
 
@@ -53,7 +58,11 @@ type Executor struct {
 	// Record records an event of the log's own tenant _system until it is in the
 	// store. The same event twice is one.
 	Record func(ctx context.Context, e *indelible.Event) error
-	Clock  func() time.Time
+	// Policy is what indelible.yaml says of retention; nil: nothing.
+	Policy func() (*indelible.Retention, error)
+	// Judge opens what is published, for judging what may go.
+	Judge func(ctx context.Context) (*Retention, iter.Seq2[ledger.Old, error], error)
+	Clock func() time.Time
 
 	mu sync.Mutex
 }
@@ -78,8 +87,20 @@ func (x *Executor) Do(ctx context.Context, o Order) (Result, error) {
 		return Result{}, x.hold(ctx, o.Hold)
 	case o.Execute != nil:
 		return x.execute(ctx, *o.Execute)
+	case o.Retain:
+		done, err := x.retain(ctx)
+		return Result{Retained: &done}, err
 	}
 	return Result{}, errors.New("an order of another version of this program")
+}
+
+// RecordPolicy records what indelible.yaml says of retention, if the log does not
+// know it and nothing is kept for less time than before.
+func (x *Executor) RecordPolicy(ctx context.Context) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_, err := x.recordPolicy(ctx)
+	return err
 }
 
 // decide puts a leaf into the log and publishes it.

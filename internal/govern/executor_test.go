@@ -63,6 +63,10 @@ func (f *fakeLog) FlushWhileStoreAnswers(context.Context, time.Duration) (away, 
 	return nil, f.step("publish", func() {})
 }
 
+func (f *fakeLog) Tenants() int { return 1 }
+
+func (f *fakeLog) RemoveExpired(context.Context, int) (int, int, error) { return 0, 0, nil }
+
 func (f *fakeLog) ErasableSubject(context.Context, indelible.Ref, string) ([]indelible.ID, error) {
 	return f.keys, nil
 }

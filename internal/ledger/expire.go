@@ -21,6 +21,16 @@ func (l *Ledger) Decided() Decided {
 	return l.state.gov.decided()
 }
 
+// Tenants is how many tenants' rows there are, committed or not published yet.
+func (l *Ledger) Tenants() int {
+	l.stateMu.RLock()
+	defer l.stateMu.RUnlock()
+	if l.state == nil {
+		return 0
+	}
+	return len(l.state.tenants)
+}
+
 // RemoveExpired deletes segments whose expired leaf is under the published
 // checkpoint, up to limit of them, oldest first. It returns how many it deleted
 // and how many it met that a lock still keeps. It can stop anywhere and be
@@ -129,4 +139,22 @@ func (s *Segment) Entries() iter.Seq2[indelible.Leaf, []byte] {
 			}
 		}
 	}
+}
+
+// TenantRefs are the references of all tenants as of the checkpoint; that of
+// tenant number n stands at n−1.
+func (r *Reader) TenantRefs(ctx context.Context) ([]indelible.Ref, error) {
+	s, err := r.decided(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refs := make([]indelible.Ref, len(s.tenants))
+	var leaf indelible.Leaf
+	for i, k := range s.tenants {
+		if err := leaf.Decode(k.Leaf); err != nil {
+			return nil, err
+		}
+		refs[i] = leaf.EventRef
+	}
+	return refs, nil
 }

@@ -203,7 +203,11 @@ func (t *txn) checkPolicy(p *indelible.Policy) error {
 	if err := p.Retention.Check(); err != nil {
 		return err
 	}
-	if before := t.gov.retention; before != nil && p.Retention.Shortens(before) {
+	before := t.gov.retention
+	if before == nil && t.hasTenants() {
+		before = &indelible.Retention{Default: indelible.DefaultDays}
+	}
+	if before != nil && p.Retention.Shortens(before) {
 		if p.Approval == nil {
 			return errors.New("keeps something for less time than before, which two operators decide")
 		}
@@ -216,6 +220,12 @@ func (t *txn) checkPolicy(p *indelible.Policy) error {
 	g := t.decide()
 	g.retention, g.retentionAt = p.Retention, t.size
 	return nil
+}
+
+// hasTenants reports whether a tenant has begun by now: until then a log has
+// kept nothing that a policy could keep for less time.
+func (t *txn) hasTenants() bool {
+	return len(t.tenants) > 0 || len(t.base.tenants) > 0 && t.base.tenants[0].Index < t.size
 }
 
 func (t *txn) checkOperator(o *indelible.Operator, a *indelible.Approval) error {
