@@ -28,6 +28,7 @@ var benches = []bench{
 	{"search", "the search index follows a large ledger; usual queries in it", benchSearch},
 	{"export", "exports of workflow runs against server-only COPY; memory", benchExport},
 	{"tenants", "10,000 tenants against one", benchTenants},
+	{"erase", "erase a person with 10,000 records, in logs of two sizes", benchErase},
 	{"mask", "what the mask finds, and how fast", benchMask},
 }
 

@@ -15,6 +15,7 @@ func (a *app) initCommand() *cobra.Command {
 	var opt struct {
 		origin, lock, retention, prefix, checksum string
 		createBucket, noEncryption, plaintext     bool
+		root                                      rootChoice
 		attach                                    attachOptions
 	}
 	cmd := &cobra.Command{
@@ -25,7 +26,7 @@ func (a *app) initCommand() *cobra.Command {
 			if opt.attach.address != "" {
 				return a.attach(cmd.Context(), opt.attach)
 			}
-			return a.init(cmd, opt.origin, opt.lock, opt.retention, opt.prefix, opt.checksum, opt.createBucket, opt.noEncryption, opt.plaintext)
+			return a.init(cmd, opt.origin, opt.lock, opt.retention, opt.prefix, opt.checksum, opt.createBucket, opt.noEncryption, opt.plaintext, opt.root)
 		},
 	}
 	f := cmd.Flags()
@@ -36,6 +37,9 @@ func (a *app) initCommand() *cobra.Command {
 	f.StringVar(&opt.checksum, "checksum", "", "checksum S3 verifies: sha256, or md5 for stores that need the older one")
 	f.BoolVar(&opt.createBucket, "create-bucket", false, "make the bucket, with Object Lock")
 	f.BoolVar(&opt.noEncryption, "no-encryption", false, "records lie readable in the store, and nobody can be erased from it")
+	f.StringVar(&opt.root.kind, "root", "file", "where the root key is that wraps all others: file, awskms or vault")
+	f.StringVar(&opt.root.key, "root-key", "", "awskms: ARN or id of a symmetric key; vault: name of a transit key")
+	f.StringVar(&opt.root.mount, "root-mount", "transit", "vault: where the transit engine is mounted")
 	f.BoolVar(&opt.plaintext, "plaintext-compliance", false, "allow compliance locks on records that are not encrypted: nobody can erase them before their time")
 	f.StringVar(&opt.attach.address, "attach", "", "continue the log at s3://bucket/prefix on this machine; the options below go with it")
 	f.StringVar(&opt.attach.backup, "backup", "", "attach: backup of the log's keys")
@@ -45,10 +49,36 @@ func (a *app) initCommand() *cobra.Command {
 	return cmd
 }
 
+// rootChoice is where the root key is, as written on the command line.
+type rootChoice struct{ kind, key, mount string }
+
+// rootKey is the choice as the configuration keeps it. Addresses come from the
+// variables the services' own tools read, and stay in the configuration.
+func (a *app) rootKey(c rootChoice) (*datadir.KeysConfig, error) {
+	if c.kind != "file" && c.key == "" {
+		return nil, usagef("name the key with --root-key", "--root %s: which key?", c.kind)
+	}
+	switch c.kind {
+	case "file":
+		if c.key != "" {
+			return nil, usagef("leave --root-key out, or choose --root awskms or vault", "--root-key: the root key is a file of this directory")
+		}
+		return &datadir.KeysConfig{Root: "file"}, nil
+	case "awskms":
+		return &datadir.KeysConfig{Root: "awskms", AWSKMS: &datadir.AWSKMS{Key: c.key, Region: a.env("AWS_REGION"), Endpoint: a.env("AWS_ENDPOINT_URL_KMS")}}, nil
+	case "vault":
+		if a.env("VAULT_ADDR") == "" {
+			return nil, usagef("set VAULT_ADDR, as for Vault's own commands", "--root vault: where is it?")
+		}
+		return &datadir.KeysConfig{Root: "vault", Vault: &datadir.Vault{Address: a.env("VAULT_ADDR"), Mount: c.mount, Key: c.key, Namespace: a.env("VAULT_NAMESPACE")}}, nil
+	}
+	return nil, usagef("choose file, awskms or vault", "--root %q", c.kind)
+}
+
 // firstName is what the first operator is called.
 const firstName = "first"
 
-func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum string, createBucket, noEncryption, plaintext bool) error {
+func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum string, createBucket, noEncryption, plaintext bool, root rootChoice) error {
 	ctx := cmd.Context()
 	keep, err := datadir.ParseDuration(retention)
 	if err != nil {
@@ -65,7 +95,9 @@ func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum
 	}
 	choices := datadir.InitOptions{Origin: origin, Store: store, Operator: func() (indelible.PublicKey, error) { return a.firstOperator(firstName) }}
 	if !noEncryption {
-		choices.Keys = &datadir.KeysConfig{Root: "file"}
+		if choices.Keys, err = a.rootKey(root); err != nil {
+			return err
+		}
 	}
 	d, err := datadir.Init(ctx, a.dir, choices, a.env)
 	if err != nil {
@@ -86,7 +118,9 @@ func (a *app) init(cmd *cobra.Command, origin, lock, retention, prefix, checksum
 	fmt.Fprintf(w, "            hand it to whoever is to verify this log; `verify` trusts nothing else\n")
 	fmt.Fprintf(w, "keys        %s\n", filepath.Join(a.dir, "keys"))
 	fmt.Fprintf(w, "            back them up with `indelible keys backup`; without them the log cannot go on\n")
-	if d.Encrypted() {
+	if d.Encrypted() && d.Config.Keys.Root != "file" {
+		fmt.Fprintf(w, "encryption  on; the root key is in %s, a backup holds the key store, and without these two nobody can read a record\n", root.kind)
+	} else if d.Encrypted() {
 		fmt.Fprintf(w, "encryption  on; a backup holds the root key and the key store, and without these nobody can read a record\n")
 	} else {
 		fmt.Fprintf(w, "encryption  none: whoever can read the store can read the records\n")

@@ -177,14 +177,6 @@ func idOf(line []byte) ([]byte, error) {
 	return id, nil
 }
 
-// columnsIn is a row without its revision, which a database may give anew.
-func columnsIn(line []byte) []byte {
-	if i := bytes.LastIndex(line, []byte(`,"_revision":"`)); i >= 0 {
-		return line[:i]
-	}
-	return bytes.TrimSuffix(line, contentEndBytes)
-}
-
 // Difference is what two datasets have not in common.
 type Difference struct {
 	Same    uint64   `json:"same"`
@@ -215,7 +207,7 @@ func Diff(ctx context.Context, a, b *Opened) (*Difference, error) {
 	}
 	rows := map[rowKey]rowKey{}
 	err := a.Latest(ctx, func(id, line []byte) error {
-		rows[rowKeyOf(id)] = rowKeyOf(columnsIn(line))
+		rows[rowKeyOf(id)] = rowKeyOf(line)
 		return nil
 	})
 	if err != nil {
@@ -232,7 +224,7 @@ func Diff(ctx context.Context, a, b *Opened) (*Difference, error) {
 		switch {
 		case !known:
 			found(&d.Added, "added", id)
-		case was == rowKeyOf(columnsIn(line)):
+		case was == rowKeyOf(line):
 			d.Same++
 		default:
 			found(&d.Changed, "changed", id)

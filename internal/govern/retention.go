@@ -236,7 +236,7 @@ func (r *Retention) deadPayload(ctx context.Context, leaf *indelible.Leaf, paylo
 
 // Before is the commit time before which a segment can have expired at all, in ms.
 func (r *Retention) Before() int64 {
-	return r.Now.AddDate(0, 0, -int(r.policy().Shortest())).UnixMilli()
+	return r.Now.UTC().AddDate(0, 0, -int(r.policy().Shortest())).UnixMilli()
 }
 
 // Expired is the content of the expired leaf for a run.

@@ -52,11 +52,19 @@ func hold(t *testing.T, dir string) *holder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := handover.Serve(dir, l, recorder.New(l, cfg, recorder.Plain), nil)
+	s, err := handover.Serve(dir, l, recorder.New(l, cfg, recorder.Plain), orders)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &holder{dir, l, s}
+}
+
+// orders answers with the order, unless it asks to fail.
+func orders(_ context.Context, order []byte) ([]byte, error) {
+	if strings.Contains(string(order), "fail") {
+		return nil, errors.New("refused")
+	}
+	return []byte(`{"did":` + string(order) + `}`), nil
 }
 
 func (h *holder) end(t *testing.T) {
@@ -259,5 +267,25 @@ func TestSystemEvents(t *testing.T) {
 		if taken := pending[0].Err == nil; taken != system {
 			t.Errorf("System %v: %v", system, pending[0].Err)
 		}
+	}
+}
+
+// TestOrder: what the commands say to each other passes unread, errors as words.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	newDir(t, dir)
+	h := hold(t, dir)
+	defer h.end(t)
+	c := dial(t, dir)
+	got, err := c.Order(t.Context(), []byte(`{"do":"this"}`))
+	if err != nil || string(got) != `{"did":{"do":"this"}}` {
+		t.Errorf("answered %s, %v", got, err)
+	}
+	if _, err := c.Order(t.Context(), []byte(`{"do":"fail"}`)); err == nil || err.Error() != "refused" {
+		t.Errorf("a refusal came as %v", err)
+	}
+	if _, err := c.Flush(t.Context()); err != nil {
+		t.Errorf("after a refusal: %v", err)
 	}
 }

@@ -152,6 +152,9 @@ func (t *txn) checkFence(leaf *indelible.Leaf, f *indelible.Fence) error {
 	if leaf.Time < over.UnixMilli() {
 		return fmt.Errorf("class %s of %s is kept until %s", f.Expired.Class, f.Expired.Period, over.Format(time.DateOnly))
 	}
+	if h := t.gov.heldTime(end.AddDate(0, -1, 0).UnixMilli(), end.UnixMilli()); h != nil {
+		return fmt.Errorf("destroys what hold %s keeps", h.ID)
+	}
 	return nil
 }
 
@@ -162,9 +165,12 @@ func (t *txn) checkExpired(leaf *indelible.Leaf, e *indelible.Expired) error {
 	if err := t.underPolicy(e.Policy); err != nil {
 		return err
 	}
-	over := time.UnixMilli(e.Time).AddDate(0, 0, int(t.gov.retention.Shortest()))
+	over := time.UnixMilli(e.Time).UTC().AddDate(0, 0, int(t.gov.retention.Shortest()))
 	if leaf.Time < over.UnixMilli() {
-		return fmt.Errorf("no policy lets segment %d go before %s", e.Last, over.UTC().Format(time.DateOnly))
+		return fmt.Errorf("no policy lets segment %d go before %s", e.Last, over.Format(time.DateOnly))
+	}
+	if h := t.gov.heldTime(e.Time, e.Time+1); h != nil {
+		return fmt.Errorf("removes what hold %s keeps", h.ID)
 	}
 	i, _ := slices.BinarySearchFunc(t.gov.expired, e.First, func(x Expiry, first uint64) int { return cmp.Compare(x.Last, first) })
 	if i < len(t.gov.expired) && t.gov.expired[i].First <= e.Last {
@@ -293,6 +299,17 @@ func (h *HeldScope) Keeps(e *indelible.Erase) bool {
 		return false
 	}
 	return true
+}
+
+// heldTime is a hold on all tenants that covers some of a time, or nil. Whether
+// one on a tenant does, leaves do not say.
+func (g *governance) heldTime(begin, end int64) *HeldScope {
+	for _, h := range g.decided().Holds {
+		if h.Tenant == nil && (h.From == nil || *h.From < end) && (h.Until == nil || *h.Until > begin) {
+			return &h
+		}
+	}
+	return nil
 }
 
 // heldErasure is a hold that keeps something of what would be erased, or nil.

@@ -27,6 +27,8 @@ type governed struct {
 
 const day = 24 * time.Hour
 
+var operatorOne, operatorTwo = keys[5], keys[6]
+
 func newGoverned(t *testing.T) *governed {
 	t.Helper()
 	mem := newMemory(false)
@@ -212,6 +214,23 @@ func TestDeletedSegments(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHoldKeeps: the log takes no leaf that lets go what a hold on a time keeps.
+func TestHoldKeeps(t *testing.T) {
+	t.Parallel()
+	g := newGoverned(t)
+	from, until := g.time-1000, g.time+1000
+	hold := indelible.Hold{Add: &indelible.HoldScope{ID: indelible.ID{3}, From: &from, Until: &until}}
+	g.add(indelible.KindHold, hold)
+	g.refused("hold", indelible.KindExpired, g.expired())
+	g.clock.advance(60 * day)
+	keys := indelible.Fence{Keys: []indelible.ID{{1}}, Expired: &indelible.ExpiredKeys{Class: "default", Period: "2025-03", Policy: g.p.ledger.Decided().RetentionAt}}
+	g.refused("hold", indelible.KindFence, keys)
+	keys.Expired.Period = "2025-02"
+	g.add(indelible.KindFence, keys)
+	g.add(indelible.KindHold, indelible.Hold{Lift: &hold.Add.ID, Approval: g.approve(indelible.Action{Lift: &hold.Add.ID}, operatorOne, operatorTwo)})
+	g.add(indelible.KindExpired, g.expired())
 }
 
 func TestTwoPeople(t *testing.T) {
