@@ -50,6 +50,10 @@ func newEntry(e *ledger.Entry, treeSize uint64, sealer recorder.Sealer) (*entry,
 		Index: e.Index, Kind: l.Kind.String(), Segment: l.Segment, Time: commitTime(l.Time), TenantNo: l.TenantNo, TreeSize: treeSize,
 		Leaf: entryLeaf{indelible.LeafHash(e.Encoded), l.EventRef, l.TenantSeq, l.Previous, l.Payload, e.Encoded},
 	}
+	if e.Payload == nil && e.Expired != nil {
+		out.Missing = fmt.Sprintf("expired on %s under the retention policy; leaf %d says so", time.UnixMilli(e.Expired.At).UTC().Format(time.DateOnly), e.Expired.Index)
+		return out, skeleton(nil), nil
+	}
 	if l.Kind.Recorded() {
 		opened, err := sealer.Open(e.Payload)
 		if err == nil && opened.Missing != nil && !errors.Is(opened.Missing, seal.ErrErased) {

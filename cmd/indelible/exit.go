@@ -113,6 +113,8 @@ func classify(err error) (code int, hint string) {
 		return exitWrongKey, "`indelible keys restore` brings back keys from a backup"
 	case errors.As(err, &damage):
 		return exitFailure, "run `indelible doctor --journal`: it sets the damaged bytes aside, names them, and lets the rest go on to the store"
+	case errors.Is(err, ledger.ErrExpired):
+		return exitFailure, "its leaf is there and proved; what it said is not kept any more"
 	case errors.Is(err, ledger.ErrRotated):
 		return exitFailure, "restore a newer backup with `indelible keys restore`, or attach this machine again with one"
 	case errors.Is(err, datadir.ErrStoreGone):

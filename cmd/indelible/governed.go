@@ -55,6 +55,7 @@ func (a *app) executor(s *session) *govern.Executor {
 	if sealed, ok := s.sealer.(*recorder.Sealed); ok {
 		x.Keys = sealed.Keys
 	}
+	x.Segments = s
 	x.Policy = func() (*indelible.Retention, error) { return retentionPolicy(s.dir) }
 	x.Judge = func(ctx context.Context) (*govern.Retention, iter.Seq2[ledger.Old, error], error) {
 		vkey, err := s.dir.VerifierKey()
@@ -68,6 +69,24 @@ func (a *app) executor(s *session) *govern.Executor {
 		return judge(ctx, s.dir, r, s.sealer)
 	}
 	return x
+}
+
+// With implements govern.Segments.
+func (s *session) With(ctx context.Context, first uint64, match func(*indelible.Leaf, []indelible.Ref) bool) ([]uint64, uint64, error) {
+	vkey, err := s.dir.VerifierKey()
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := ledger.NewReader(ctx, s.dir.Store, vkey)
+	if err != nil {
+		return nil, 0, err
+	}
+	refs, err := r.TenantRefs(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	seqs, err := r.SegmentsWith(ctx, first, func(l *indelible.Leaf) bool { return match(l, refs) })
+	return seqs, r.Checkpoint().Size, err
 }
 
 // fences reads the fences that were published from a place in the log on.

@@ -93,10 +93,16 @@ func (a *app) holdAdd(ctx context.Context, s holdScope) error {
 		return err
 	}
 	held := govern.Held{Scope: scope, Event: govern.HoldEvent(&scope, s.tenant, s.reason, words.Added)}
-	if _, err := a.order(ctx, g.Directory, govern.Order{Hold: &held}); err != nil {
+	result, err := a.order(ctx, g.Directory, govern.Order{Hold: &held})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stderr, "held        %s\n", holdText(&scope, s.tenant))
+	if result.Held < 0 {
+		fmt.Fprintf(a.stderr, "store       keeps nothing from who may delete in it; this program and verify do\n")
+	} else {
+		fmt.Fprintf(a.stderr, "store       %d segments are under legal hold there\n", result.Held)
+	}
 	fmt.Fprintln(a.stdout, scope.ID)
 	return nil
 }

@@ -33,6 +33,9 @@ type Held struct {
 type Result struct {
 	Erased   *Certificate `json:"erased,omitempty"`
 	Retained *Retained    `json:"retained,omitempty"`
+	// Held is how many segments a new hold holds in the store, too; −1: the
+	// store knows no holds.
+	Held int `json:"held,omitempty"`
 }
 
 // Log is what the executor needs of the ledger that is open for writing.
@@ -42,6 +45,8 @@ type Log interface {
 	Decided() ledger.Decided
 	Tenants() int
 	RemoveExpired(ctx context.Context, limit int) (removed, locked int, err error)
+	// HoldSegments is ledger.ErrNoHolds where the store knows none.
+	HoldSegments(ctx context.Context, seqs []uint64, on bool) (int, error)
 	FlushWhileStoreAnswers(ctx context.Context, wait time.Duration) (away, err error)
 }
 
@@ -61,8 +66,9 @@ type Executor struct {
 	// Policy is what indelible.yaml says of retention; nil: nothing.
 	Policy func() (*indelible.Retention, error)
 	// Judge opens what is published, for judging what may go.
-	Judge func(ctx context.Context) (*Retention, iter.Seq2[ledger.Old, error], error)
-	Clock func() time.Time
+	Segments Segments
+	Judge    func(ctx context.Context) (*Retention, iter.Seq2[ledger.Old, error], error)
+	Clock    func() time.Time
 
 	mu sync.Mutex
 }
@@ -84,7 +90,8 @@ func (x *Executor) Do(ctx context.Context, o Order) (Result, error) {
 	case o.Policy != nil:
 		return Result{}, x.decide(ctx, indelible.KindPolicy, o.Policy)
 	case o.Hold != nil:
-		return Result{}, x.hold(ctx, o.Hold)
+		n, err := x.hold(ctx, o.Hold)
+		return Result{Held: n}, err
 	case o.Execute != nil:
 		return x.execute(ctx, *o.Execute)
 	case o.Retain:
@@ -121,16 +128,22 @@ func (x *Executor) publish(ctx context.Context) error {
 	return err
 }
 
-func (x *Executor) hold(ctx context.Context, h *Held) error {
+func (x *Executor) hold(ctx context.Context, h *Held) (held int, err error) {
 	e, err := indelible.ParseStoredEvent(h.Event)
 	if err != nil {
-		return fmt.Errorf("hold: %w", err)
+		return 0, fmt.Errorf("hold: %w", err)
 	}
 	// The words first: a hold whose reason is lost helps nobody.
 	if err := x.Record(ctx, e); err != nil {
-		return err
+		return 0, err
 	}
-	return x.decide(ctx, indelible.KindHold, indelible.Hold{Add: &h.Scope})
+	if err := x.decide(ctx, indelible.KindHold, indelible.Hold{Add: &h.Scope}); err != nil {
+		return 0, err
+	}
+	if held, err = x.holdInStore(ctx); err != nil {
+		err = fmt.Errorf("it is held by this log, not yet in the store; `indelible retention run` goes on: %w", err)
+	}
+	return held, err
 }
 
 // execute carries out what two operators decided, and takes the proposal away.
@@ -156,8 +169,11 @@ func (x *Executor) execute(ctx context.Context, id indelible.ID) (Result, error)
 			err = x.decide(ctx, indelible.KindPolicy, indelible.Policy{Operator: &indelible.Operator{Key: *a.Operator}, Approval: &p.Approval})
 		}
 	case a.Lift != nil:
-		if slices.ContainsFunc(d.Holds, func(h ledger.HeldScope) bool { return h.ID == *a.Lift }) {
+		if at := slices.IndexFunc(d.Holds, func(h ledger.HeldScope) bool { return h.ID == *a.Lift }); at >= 0 {
 			err = x.decide(ctx, indelible.KindHold, indelible.Hold{Lift: a.Lift, Approval: &p.Approval})
+			if err == nil {
+				err = x.releaseInStore(ctx, &d.Holds[at].HoldScope)
+			}
 		}
 		if err == nil {
 			err = dropHoldWords(x.Dir, *a.Lift)

@@ -65,6 +65,10 @@ func (f *fakeLog) FlushWhileStoreAnswers(context.Context, time.Duration) (away, 
 
 func (f *fakeLog) Tenants() int { return 1 }
 
+func (f *fakeLog) HoldSegments(context.Context, []uint64, bool) (int, error) {
+	return 0, ledger.ErrNoHolds
+}
+
 func (f *fakeLog) RemoveExpired(context.Context, int) (int, int, error) { return 0, 0, nil }
 
 func (f *fakeLog) ErasableSubject(context.Context, indelible.Ref, string) ([]indelible.ID, error) {

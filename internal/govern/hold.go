@@ -21,6 +21,8 @@ type HoldWords struct {
 	Tenant string       `json:"tenant,omitempty"`
 	Reason string       `json:"reason"`
 	Added  time.Time    `json:"added"`
+	// Applied is the size of the tree whose segments are held in the store.
+	Applied uint64 `json:"applied,omitempty"`
 }
 
 func holdsPath(dir string) string { return filepath.Join(dir, "keys", "holds.json") }

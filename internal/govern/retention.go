@@ -279,6 +279,9 @@ func (x *Executor) retain(ctx context.Context) (done Retained, err error) {
 	if err := x.publish(ctx); err != nil {
 		return done, err
 	}
+	if _, err := x.holdInStore(ctx); err != nil {
+		return done, err
+	}
 	r, olds, err := x.Judge(ctx)
 	if err != nil {
 		return done, err

@@ -109,7 +109,8 @@ func newRetaining(t *testing.T) *retaining {
 func (r *retaining) executor() *Executor {
 	return &Executor{
 		Dir: r.dir, Log: r.log, Keys: r.keys, Clock: r.clock,
-		Policy: func() (*indelible.Retention, error) { return r.config.Policy(r.sealer.IDKey) },
+		Policy:   func() (*indelible.Retention, error) { return r.config.Policy(r.sealer.IDKey) },
+		Segments: r,
 		Judge: func(ctx context.Context) (*Retention, iter.Seq2[ledger.Old, error], error) {
 			reader, err := ledger.NewReader(ctx, r.store, r.vkey)
 			if err != nil {
@@ -122,6 +123,20 @@ func (r *retaining) executor() *Executor {
 			return j, reader.Olds(ctx, j.Before()), err
 		},
 	}
+}
+
+// With implements Segments.
+func (r *retaining) With(ctx context.Context, first uint64, match func(*indelible.Leaf, []indelible.Ref) bool) ([]uint64, uint64, error) {
+	reader, err := ledger.NewReader(ctx, r.store, r.vkey)
+	if err != nil {
+		return nil, 0, err
+	}
+	refs, err := reader.TenantRefs(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	seqs, err := reader.SegmentsWith(ctx, first, func(l *indelible.Leaf) bool { return match(l, refs) })
+	return seqs, reader.Checkpoint().Size, err
 }
 
 // commit records events of some types of a tenant in one segment.
@@ -286,5 +301,94 @@ func TestShorterPolicy(t *testing.T) {
 	r.run()
 	if got := r.log.Decided().Retention; got.Days("logins") != 60 {
 		t.Errorf("not lengthened: %+v", got)
+	}
+}
+
+// flaky is a log whose n-th call fails: before anything happened, or after all
+// of it did and nobody was told.
+type flaky struct {
+	*ledger.Ledger
+	n     int
+	after bool
+}
+
+func (f *flaky) step(do func() error) error {
+	f.n--
+	if f.n == 0 && !f.after {
+		return errCrash
+	}
+	err := do()
+	if f.n == 0 {
+		return errors.Join(errCrash, err)
+	}
+	return err
+}
+
+func (f *flaky) Decide(ctx context.Context, kind indelible.Kind, content any) (d ledger.Decision, err error) {
+	err = f.step(func() (err error) {
+		d, err = f.Ledger.Decide(ctx, kind, content)
+		return err
+	})
+	return d, err
+}
+
+func (f *flaky) FlushWhileStoreAnswers(ctx context.Context, wait time.Duration) (away, err error) {
+	err = f.step(func() error {
+		away, err = f.Ledger.FlushWhileStoreAnswers(ctx, wait)
+		return err
+	})
+	return away, err
+}
+
+func (f *flaky) RemoveExpired(ctx context.Context, limit int) (removed, locked int, err error) {
+	err = f.step(func() error {
+		removed, locked, err = f.Ledger.RemoveExpired(ctx, min(limit, 1)) // one at a time
+		return err
+	})
+	return removed, locked, err
+}
+
+// TestRetentionInterrupted is cut short at every call it makes, and goes on.
+func TestRetentionInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after %v", after), func(t *testing.T) {
+			t.Parallel()
+			r := newRetaining(t)
+			r.run()
+			r.commit("acme", "auth.login")
+			r.commit("acme", "auth.login")
+			r.commit("acme", "order")
+			r.at("2025-03-04")
+			calls := 0
+			for crashed := true; crashed; {
+				crashed = false
+				calls++
+				f := &flaky{Ledger: r.log, n: calls, after: after}
+				x := r.executor()
+				x.Log = f
+				for range 50 {
+					res, err := x.Do(t.Context(), Order{Retain: true})
+					if errors.Is(err, errCrash) {
+						crashed = true
+						break
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					if res.Retained.Finished {
+						break
+					}
+				}
+				r.verify()
+			}
+			if calls < 4 {
+				t.Errorf("cut short %d times only", calls-1)
+			}
+			r.run()
+			if report := r.verify(); report.Expired != 2 || report.Events != 3 {
+				t.Errorf("want 2 of 3 events expired, got %d of %d", report.Expired, report.Events)
+			}
+		})
 	}
 }

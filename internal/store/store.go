@@ -107,3 +107,11 @@ type NamedVersion struct {
 	Name string
 	Version
 }
+
+// A Holder is a store that keeps objects from everybody for as long as somebody
+// says so (S3's legal hold). A directory is none.
+type Holder interface {
+	// Hold sets the hold of an object, or takes it off. ErrDenied: the store does
+	// not, or will not let us.
+	Hold(ctx context.Context, name string, on bool) error
+}

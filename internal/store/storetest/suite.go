@@ -32,7 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ListStops", testListStops},
 		{"Versions", testVersions},
 		{"ListVersions", testListVersions},
-		{"Remove", testRemove},
+		{"Remove", testRemove}, {"Hold", testHold},
 		{"Lock", testLock},
 		{"InvalidNames", testInvalidNames},
 		{"Cancelled", testCancelled},

@@ -113,3 +113,32 @@ func testLock(t *testing.T, s store.Store) {
 		t.Error(err)
 	}
 }
+
+// testHold: what is held cannot be removed until the hold is taken off.
+func testHold(t *testing.T, s store.Store) {
+	h, ok := s.(store.Holder)
+	if !ok {
+		return // a directory keeps nothing from its owner
+	}
+	create(t, s, "held", "1")
+	if l, ok := s.(interface{ LockMode() string }); ok && l.LockMode() == "" {
+		wantIs(t, "hold without locks", h.Hold(t.Context(), "held", true), store.ErrDenied)
+		return
+	}
+	for range 2 { // holding it again changes nothing
+		if err := h.Hold(t.Context(), "held", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantIs(t, "remove a held object", s.Remove(t.Context(), "held"), store.ErrDenied)
+	wantContent(t, s, "held", "1")
+	for range 2 {
+		if err := h.Hold(t.Context(), "held", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Remove(t.Context(), "held"); err != nil {
+		t.Error(err)
+	}
+	wantIs(t, "hold what is not there", h.Hold(t.Context(), "held", true), store.ErrNotExist)
+}
