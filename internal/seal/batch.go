@@ -20,6 +20,7 @@ type batch struct {
 	made    uint64 // keys handed out
 	durable uint64 // of these
 	writing bool
+	inserts []*sql.Stmt // one for each of insertSizes; only who writes uses them
 }
 
 func (b *batch) init() { b.changed.L = &b.mu }
@@ -95,45 +96,55 @@ func (k *Keys) writeBatch(ctx context.Context) error {
 	return err
 }
 
-// insertRows is how many rows one statement inserts.
-const insertRows = 64
+// insertSizes are how many rows a statement inserts; each is prepared once.
+var insertSizes = [...]int{128, 16, 1}
 
-const insertHead = `INSERT INTO keys (id, tenant, kind, period, class, subject, wrapped, created) VALUES `
-
-var insertMany = insertHead + strings.Repeat(`(?,?,?,?,?,?,?,?),`, insertRows-1) + `(?,?,?,?,?,?,?,?)`
+// A row that is there already can only be a mistake: all of it is undone.
+func insertStatement(n int) string {
+	return `INSERT OR ROLLBACK INTO keys (no, id, tenant, kind, period, class, subject, wrapped, created) VALUES ` +
+		strings.TrimSuffix(strings.Repeat(`(?,?,?,?,?,?,?,?,?),`, n), ",")
+}
 
 func (k *Keys) insert(ctx context.Context, rows []row, thrown map[erasedSubject]int) (err error) {
-	tx, err := k.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("keep new keys: %w", err)
-	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("keep new keys: %w", err), ignoreDone(tx.Rollback()))
+			err = fmt.Errorf("keep new keys: %w", err)
 		}
 	}()
-	many, err := tx.PrepareContext(ctx, insertMany)
+	if k.inserts == nil {
+		for _, n := range insertSizes {
+			st, err := k.db.PrepareContext(ctx, insertStatement(n))
+			if err != nil {
+				return err
+			}
+			k.inserts = append(k.inserts, st)
+		}
+	}
+	tx, err := k.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer many.Close()
-	args := make([]any, 0, 8*insertRows)
-	for len(rows) > 0 {
-		n := min(len(rows), insertRows)
-		args = args[:0]
-		for i := range rows[:n] {
-			r := &rows[i]
-			args = append(args, r.id[:], r.tenant, r.kind, r.period, r.class, r.subject[:], r.wrapped, r.created)
-		}
-		if n == insertRows {
-			_, err = many.ExecContext(ctx, args...)
-		} else {
-			_, err = tx.ExecContext(ctx, insertHead+strings.TrimSuffix(strings.Repeat(`(?,?,?,?,?,?,?,?),`, n), ","), args...)
-		}
+	defer func() {
 		if err != nil {
-			return err
+			err = errors.Join(err, ignoreDone(tx.Rollback()))
 		}
-		rows = rows[n:]
+	}()
+	args := make([]any, 0, 9*insertSizes[0])
+	for i, n := range insertSizes {
+		if len(rows) < n {
+			continue
+		}
+		statement := tx.StmtContext(ctx, k.inserts[i])
+		for ; len(rows) >= n; rows = rows[n:] {
+			args = args[:0]
+			for i := range rows[:n] {
+				r := &rows[i]
+				args = append(args, r.no, r.id[:], r.tenant, int64(r.kind), int64(r.period), r.class, r.subject[:], r.wrapped, r.created)
+			}
+			if _, err := statement.ExecContext(ctx, args...); err != nil {
+				return err
+			}
+		}
 	}
 	for e, n := range thrown {
 		if _, err := tx.ExecContext(ctx, `UPDATE erased SET later = later + ? WHERE tenant = ? AND subject = ?`, n, e.tenant, e.subject[:]); err != nil {

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -23,11 +24,10 @@ CREATE TABLE tenants (
 );
 CREATE UNIQUE INDEX live_tenants ON tenants (ref) WHERE wrapped IS NOT NULL;
 CREATE TABLE keys (
-	id BLOB PRIMARY KEY, tenant INTEGER NOT NULL REFERENCES tenants, kind INTEGER NOT NULL, period INTEGER NOT NULL, class TEXT NOT NULL,
+	no INTEGER PRIMARY KEY, id BLOB NOT NULL, tenant INTEGER NOT NULL, kind INTEGER NOT NULL, period INTEGER NOT NULL, class TEXT NOT NULL,
 	subject BLOB NOT NULL, wrapped BLOB, created INTEGER NOT NULL, destroyed INTEGER, fence INTEGER
-) WITHOUT ROWID;
+);
 CREATE UNIQUE INDEX live_keys ON keys (tenant, kind, period, class, subject) WHERE wrapped IS NOT NULL;
-CREATE INDEX keys_of_class ON keys (class, period) WHERE wrapped IS NOT NULL AND kind IN (2, 3);
 CREATE TABLE erased (tenant INTEGER NOT NULL, subject BLOB NOT NULL, at INTEGER NOT NULL, later INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (tenant, subject)) WITHOUT ROWID;
 CREATE TABLE fenced (id BLOB PRIMARY KEY, at INTEGER NOT NULL, fence INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE erased_refs (tenant BLOB NOT NULL, subject BLOB NOT NULL, PRIMARY KEY (tenant, subject)) WITHOUT ROWID;
@@ -49,8 +49,10 @@ func Create(ctx context.Context, path, origin string) error {
 	if err != nil {
 		return err
 	}
+	var numbering [16]byte
+	rand.Read(numbering[:])
 	_, err = db.ExecContext(ctx, `BEGIN;`+schema+fmt.Sprintf(`PRAGMA user_version = %d;`, schemaVersion)+
-		`INSERT INTO meta VALUES ('origin', ?), ('fenced_to', 0); COMMIT`, origin)
+		`INSERT INTO meta VALUES ('origin', ?), ('fenced_to', 0), ('numbering', ?); COMMIT`, origin, numbering[:])
 	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("make the key store: %w", err)
 	}
@@ -80,7 +82,7 @@ func syncDir(dir string) error {
 // committed is on the disk, and what is deleted is overwritten.
 func dataSource(path, more string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_pragma=busy_timeout(10000)&_pragma=secure_delete(1)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + more
+		"?_pragma=busy_timeout(10000)&_pragma=secure_delete(1)&_pragma=synchronous(FULL)" + more
 }
 
 func openDB(ctx context.Context, path string, readOnly bool) (*sql.DB, error) {

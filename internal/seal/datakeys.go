@@ -18,6 +18,7 @@ const wrappedKey = 12 + 32 + 16
 // row is a data key on its way to the disk, or from it.
 type row struct {
 	slot
+	no      int64
 	id      indelible.ID
 	wrapped []byte // nil: destroyed
 	created int64  // ms
@@ -43,14 +44,16 @@ func (k *Keys) newKey(t *tenant, s slot) (*DataKey, error) {
 	if k.opt.ReadOnly {
 		return nil, &KeyError{Err: fmt.Errorf("%w: it was never made", ErrNoKey)}
 	}
-	var random [16 + 32 + 12]byte
+	var random [32 + 12]byte
 	rand.Read(random[:])
-	d := &DataKey{ID: indelible.ID(random[:16]), Key: [32]byte(random[16:48])}
-	r := row{slot: s, id: d.ID, created: k.opt.Clock().UnixMilli()}
+	r := row{slot: s, created: k.opt.Clock().UnixMilli()}
+	r.no, r.id = k.numbers.draw()
+	d := &DataKey{ID: r.id, Key: [32]byte(random[:32])}
 	var room [256]byte
-	r.wrapped = append(make([]byte, 0, wrappedKey), random[48:]...)
+	r.wrapped = append(make([]byte, 0, wrappedKey), random[32:]...)
 	r.wrapped = t.wrap.Seal(r.wrapped, r.wrapped, d.Key[:], k.binding(room[:0], &r))
 	k.fresh[s] = d
+	k.nowPresent(s)
 	d.made = k.batch.add(r)
 	k.opening.put(d.ID, opened{d, t})
 	return d, nil
@@ -147,7 +150,7 @@ func (k *Keys) readKey(ctx context.Context, id indelible.ID) (*row, error) {
 	r := &row{id: id}
 	var subject []byte
 	var gone, fence sql.NullInt64
-	err := k.db.QueryRowContext(ctx, `SELECT tenant, kind, period, class, subject, wrapped, destroyed, fence FROM keys WHERE id = ?`, id[:]).
+	err := k.db.QueryRowContext(ctx, `SELECT tenant, kind, period, class, subject, wrapped, destroyed, fence FROM keys WHERE no = ? AND id = ?`, k.numbers.row(id), id[:]).
 		Scan(&r.tenant, &r.kind, &r.period, &r.class, &subject, &r.wrapped, &gone, &fence)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, k.absent(ctx, id)

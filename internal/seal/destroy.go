@@ -42,7 +42,7 @@ func (k *Keys) ErasableTenant(ctx context.Context, ref indelible.Ref) ([]indelib
 // Expirable lists the live keys of a retention class from one month, as yyyymm,
 // of all tenants.
 func (k *Keys) Expirable(ctx context.Context, class string, period uint32) ([]indelible.ID, error) {
-	return k.list(ctx, `SELECT id FROM keys WHERE class = ? AND period = ? AND kind IN (2, 3) AND wrapped IS NOT NULL ORDER BY id`, class, period)
+	return k.list(ctx, `SELECT k.id FROM tenants t JOIN keys k ON k.tenant = t.no AND k.kind IN (2, 3) AND k.class = ? AND k.period = ? AND k.wrapped IS NOT NULL ORDER BY k.id`, class, period)
 }
 
 // Periods lists the months from which a class has live keys, as yyyymm.
@@ -133,6 +133,7 @@ func (k *Keys) ApplyFences(ctx context.Context, size uint64, fences []Fenced) er
 func (k *Keys) forget(fences []Fenced) {
 	k.sealing.clear()
 	k.opening.clear()
+	k.present, k.presentCount = make(present), 0
 	k.tenants, k.byNo = make(map[indelible.Ref]*tenant), make(map[int64]*tenant)
 	if k.opt.ReadOnly {
 		for _, f := range fences {
@@ -154,7 +155,7 @@ func (k *Keys) destroy(ctx context.Context, size uint64, fences []Fenced) (err e
 		}
 	}()
 	for i := range fences {
-		if err := destroyFenced(ctx, tx, &fences[i]); err != nil {
+		if err := k.destroyFenced(ctx, tx, &fences[i]); err != nil {
 			return err
 		}
 	}
@@ -186,28 +187,29 @@ func (k *Keys) destroy(ctx context.Context, size uint64, fences []Fenced) (err e
 	return nil
 }
 
-func destroyFenced(ctx context.Context, tx *sql.Tx, f *Fenced) error {
+func (k *Keys) destroyFenced(ctx context.Context, tx *sql.Tx, f *Fenced) error {
 	at := f.At.UnixMilli()
 	for _, id := range f.Keys {
+		no := k.numbers.row(id)
 		if f.Erased != nil && f.Erased.Subject != nil {
-			if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO erased (tenant, subject, at) SELECT tenant, subject, ? FROM keys WHERE id = ? AND kind = ?`, at, id[:], kindSubject); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO erased (tenant, subject, at) SELECT tenant, subject, ? FROM keys WHERE no = ? AND id = ? AND kind = ?`, at, no, id[:], kindSubject); err != nil {
 				return err
 			}
 		}
 		known := false
 		// All keys of a person, also one made since the fence was written.
 		if f.Erased != nil && f.Erased.Subject != nil {
-			if _, err := tx.ExecContext(ctx, `UPDATE keys SET wrapped = NULL, destroyed = ?, fence = ? WHERE wrapped IS NOT NULL AND (tenant, subject) IN (SELECT tenant, subject FROM keys WHERE id = ? AND kind = ?)`,
-				at, int64(f.Index), id[:], kindSubject); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE keys SET wrapped = NULL, destroyed = ?, fence = ? WHERE wrapped IS NOT NULL AND (tenant, subject) IN (SELECT tenant, subject FROM keys WHERE no = ? AND id = ? AND kind = ?)`,
+				at, int64(f.Index), no, id[:], kindSubject); err != nil {
 				return err
 			}
 		}
 		for _, query := range []string{
-			`UPDATE keys SET wrapped = NULL, destroyed = coalesce(destroyed, ?), fence = coalesce(fence, ?) WHERE id = ?`,
-			`UPDATE keys SET wrapped = NULL, destroyed = coalesce(destroyed, ?), fence = coalesce(fence, ?) WHERE tenant = (SELECT no FROM tenants WHERE id = ?)`,
-			`UPDATE tenants SET wrapped = NULL, destroyed = coalesce(destroyed, ?), fence = coalesce(fence, ?) WHERE id = ?`,
+			`UPDATE keys SET wrapped = NULL, destroyed = coalesce(destroyed, ?), fence = coalesce(fence, ?) WHERE id = ? AND no = ?4`,
+			`UPDATE keys SET wrapped = NULL, destroyed = coalesce(destroyed, ?), fence = coalesce(fence, ?) WHERE tenant = (SELECT no FROM tenants WHERE id = ? AND ?4 IS NOT NULL)`,
+			`UPDATE tenants SET wrapped = NULL, destroyed = coalesce(destroyed, ?), fence = coalesce(fence, ?) WHERE id = ? AND ?4 IS NOT NULL`,
 		} {
-			r, err := tx.ExecContext(ctx, query, at, int64(f.Index), id[:])
+			r, err := tx.ExecContext(ctx, query, at, int64(f.Index), id[:], no)
 			if err != nil {
 				return err
 			}

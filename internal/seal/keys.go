@@ -50,8 +50,12 @@ type Keys struct {
 	fresh   map[slot]*DataKey // made, not yet durable
 	thrown  map[erasedSubject]int
 	erased  map[erasedSubject]bool
+	present present
+	numbers numbering
 	refs    map[erasedRef]bool      // the same as the log's fences name them
 	fenced  map[indelible.ID]Fenced // read-only: keys the log has fenced since
+
+	presentCount int
 
 	batch // of keys on their way to the disk
 
@@ -103,7 +107,7 @@ func Open(ctx context.Context, path string, opt Options) (*Keys, error) {
 		opt: opt, path: path, db: db,
 		tenants: make(map[indelible.Ref]*tenant), byNo: make(map[int64]*tenant),
 		fresh: make(map[slot]*DataKey), thrown: make(map[erasedSubject]int),
-		fenced:  make(map[indelible.ID]Fenced),
+		fenced: make(map[indelible.ID]Fenced), present: make(present),
 		sealing: newCache[slot, *DataKey](opt.Cache), opening: newCache[indelible.ID, opened](opt.Cache),
 	}
 	k.batch.init()
@@ -126,6 +130,14 @@ func (k *Keys) load(ctx context.Context) (err error) {
 		return err
 	}
 	k.keptTo = k.fencedTo
+	var numbering []byte
+	var last sql.NullInt64
+	if err := k.db.QueryRowContext(ctx, `SELECT value, (SELECT max(no) FROM keys) FROM meta WHERE name = 'numbering'`).Scan(&numbering, &last); err != nil {
+		return err
+	}
+	if k.numbers, err = newNumbering(numbering, last.Int64); err != nil {
+		return err
+	}
 	if k.erased, err = loadErased(ctx, k.db); err != nil {
 		return err
 	}
@@ -197,9 +209,17 @@ func (k *Keys) slotKey(ctx context.Context, t *tenant, s slot, subject *Subject)
 	}
 	d, ok := k.fresh[s]
 	if !ok {
+		absent := false
 		var err error
-		if d, err = k.readSlot(ctx, t, s); err != nil {
-			return nil, err
+		if s.kind == kindSubject && !k.opt.ReadOnly {
+			if absent, err = k.absentSubject(ctx, s); err != nil {
+				return nil, err
+			}
+		}
+		if !absent {
+			if d, err = k.readSlot(ctx, t, s); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if d == nil {
