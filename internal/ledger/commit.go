@@ -31,7 +31,7 @@ func (l *Ledger) run(ctx context.Context) {
 // denies us is waited for too: an operator can mend a policy, and until then
 // the journal holds.
 func transient(err error) bool {
-	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied)
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied) || errors.Is(err, ErrKeysAway)
 }
 
 // retry calls f until it succeeds or fails for good, and keeps the status of the store.
@@ -129,7 +129,11 @@ func (l *Ledger) step(ctx context.Context) error {
 		return nil // there is nothing to publish
 	}
 	for {
-		t, err := l.build(ctx, groups)
+		var t *batch
+		err := l.retry(ctx, func() (err error) {
+			t, err = l.build(ctx, groups)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,14 @@
 package ledger
 
-import "indelible"
+import (
+	"errors"
+
+	"indelible"
+)
+
+// ErrKeysAway: the keys cannot be had at the moment. The committer waits for them
+// as it waits for the store.
+var ErrKeysAway = errors.New("the keys cannot be reached")
 
 // A Sealer opens what the committer must see of a record and seals the
 // payloads of tenant leaves. Everything else about keys is not the ledger's.

@@ -159,7 +159,16 @@ func (s *Sealed) key(id indelible.ID) (*seal.DataKey, indelible.Ref, error) {
 	if s.Keys == nil {
 		return nil, indelible.Ref{}, &seal.KeyError{Key: id, Err: s.Closed}
 	}
-	return s.Keys.Key(context.Background(), id)
+	key, ref, err := s.Keys.Key(context.Background(), id)
+	return key, ref, away(err)
+}
+
+// away marks an error that goes by itself, for the committer to wait.
+func away(err error) error {
+	if errors.Is(err, seal.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ledger.ErrKeysAway, err)
+	}
+	return err
 }
 
 // subject opens subject part i, whose key must be of the same tenant.
@@ -306,8 +315,17 @@ func (s *Sealed) PartKeys(payload []byte, n int) ([]indelible.PartKeys, error) {
 }
 
 // SameEvent implements ledger.Sealer: parts that were erased or have expired on
-// one side count as the same.
+// one side count as the same. What cannot be compared because its key is lost
+// does not: then both are kept, as a conflict.
 func (s *Sealed) SameEvent(a, b []byte) (bool, error) {
+	same, err := s.sameEvent(a, b)
+	if errors.Is(err, seal.ErrNoKey) {
+		return false, nil
+	}
+	return same, err
+}
+
+func (s *Sealed) sameEvent(a, b []byte) (bool, error) {
 	pa, _, missingA, err := s.contents(a)
 	if errors.Is(err, seal.ErrErased) {
 		return true, nil
@@ -422,7 +440,7 @@ func (s *Sealed) SealTenant(t indelible.Tenant) ([]byte, error) {
 	}
 	key, err := s.Keys.NamesKey(context.Background(), indelible.TenantRef(s.IDKey, t.TenantID))
 	if err != nil {
-		return nil, err
+		return nil, away(err)
 	}
 	if err := s.Keys.Durable(context.Background(), key.Made()); err != nil {
 		return nil, err
