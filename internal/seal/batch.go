@@ -99,9 +99,10 @@ func (k *Keys) writeBatch(ctx context.Context) error {
 // insertSizes are how many rows a statement inserts; each is prepared once.
 var insertSizes = [...]int{128, 16, 1}
 
-// A row that is there already can only be a mistake: all of it is undone.
+// A row that is there already can only be a mistake: the transaction ends with
+// it, so that the statement need not be able to undo itself.
 func insertStatement(n int) string {
-	return `INSERT OR ROLLBACK INTO keys (no, id, tenant, kind, period, class, subject, wrapped, created) VALUES ` +
+	return `INSERT OR FAIL INTO keys (no, id, tenant, kind, period, class, subject, wrapped, created) VALUES ` +
 		strings.TrimSuffix(strings.Repeat(`(?,?,?,?,?,?,?,?,?),`, n), ",")
 }
 

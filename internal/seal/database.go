@@ -52,7 +52,7 @@ func Create(ctx context.Context, path, origin string) error {
 	var numbering [16]byte
 	rand.Read(numbering[:])
 	_, err = db.ExecContext(ctx, `BEGIN;`+schema+fmt.Sprintf(`PRAGMA user_version = %d;`, schemaVersion)+
-		`INSERT INTO meta VALUES ('origin', ?), ('fenced_to', 0), ('numbering', ?); COMMIT`, origin, numbering[:])
+		`INSERT INTO meta VALUES ('origin', ?), ('fenced_to', 0), ('numbering', ?), ('next_no', 1); COMMIT`, origin, numbering[:])
 	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("make the key store: %w", err)
 	}

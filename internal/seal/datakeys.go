@@ -40,14 +40,17 @@ func (k *Keys) binding(dst []byte, r *row) []byte {
 
 // newKey draws the key of a slot and hands it to the next batch. The caller
 // holds k.mu.
-func (k *Keys) newKey(t *tenant, s slot) (*DataKey, error) {
+func (k *Keys) newKey(ctx context.Context, t *tenant, s slot) (*DataKey, error) {
 	if k.opt.ReadOnly {
 		return nil, &KeyError{Err: fmt.Errorf("%w: it was never made", ErrNoKey)}
 	}
 	var random [32 + 12]byte
 	rand.Read(random[:])
 	r := row{slot: s, created: k.opt.Clock().UnixMilli()}
-	r.no, r.id = k.numbers.draw()
+	var err error
+	if r.no, r.id, err = k.numbers.draw(ctx, k.db); err != nil {
+		return nil, err
+	}
 	d := &DataKey{ID: r.id, Key: [32]byte(random[:32])}
 	var room [256]byte
 	r.wrapped = append(make([]byte, 0, wrappedKey), random[32:]...)

@@ -3,6 +3,7 @@ package seal
 import (
 	"cmp"
 	"context"
+	"crypto/aes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -131,11 +132,10 @@ func (k *Keys) load(ctx context.Context) (err error) {
 	}
 	k.keptTo = k.fencedTo
 	var numbering []byte
-	var last sql.NullInt64
-	if err := k.db.QueryRowContext(ctx, `SELECT value, (SELECT max(no) FROM keys) FROM meta WHERE name = 'numbering'`).Scan(&numbering, &last); err != nil {
+	if err := k.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'numbering'`).Scan(&numbering); err != nil {
 		return err
 	}
-	if k.numbers, err = newNumbering(numbering, last.Int64); err != nil {
+	if k.numbers.cipher, err = aes.NewCipher(numbering); err != nil {
 		return err
 	}
 	if k.erased, err = loadErased(ctx, k.db); err != nil {
@@ -229,7 +229,7 @@ func (k *Keys) slotKey(ctx context.Context, t *tenant, s slot, subject *Subject)
 			return k.thrownAway(erasedSubject{t.no, s.subject}), nil
 		}
 		var err error
-		if d, err = k.newKey(t, s); err != nil {
+		if d, err = k.newKey(ctx, t, s); err != nil {
 			return nil, err
 		}
 	}

@@ -572,3 +572,32 @@ func TestList(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
+
+// Two processes make keys at once: one seals, one needs a key for another
+// purpose. Neither is in the other's way, and both lists are whole.
+func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
+	root := &memoryRoot{}
+	s := newKeyStore(t, root)
+	s.ready()
+	other, err := Open(t.Context(), s.path, s.opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	maria := s.subject(acme, "maria")
+	theirs, err := other.PurposeKey(t.Context(), acme, "pseudonyms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.PurposeKey(t.Context(), bolt, "pseudonyms"); err != nil {
+		t.Fatal(err)
+	}
+	jan := s.subject(bolt, "jan")
+	ours, err := s.PurposeKey(t.Context(), acme, "pseudonyms")
+	if err != nil || ours.Key != theirs.Key {
+		t.Errorf("another purpose key: %v", err)
+	}
+	s.wantKey(maria)
+	s.wantKey(jan)
+}

@@ -1,10 +1,12 @@
 package seal
 
 import (
-	"crypto/aes"
+	"context"
 	"crypto/cipher"
 	"crypto/rand"
+	"database/sql"
 	"encoding/binary"
+	"fmt"
 
 	"indelible"
 )
@@ -15,23 +17,28 @@ import (
 // index over ids has to be kept, and a store that counts again after it was
 // restored gives no id twice.
 type numbering struct {
-	cipher cipher.Block
-	next   int64
+	cipher    cipher.Block
+	next, end int64 // rows that are this process's to fill
 }
 
-func newNumbering(key []byte, last int64) (numbering, error) {
-	block, err := aes.NewCipher(key)
-	return numbering{block, last + 1}, err
-}
+// numberBlock is how many rows a process takes at a time: another one that makes
+// keys beside it, for another purpose, takes others.
+const numberBlock = 1 << 20
 
 // draw gives the next row and its id.
-func (n *numbering) draw() (no int64, id indelible.ID) {
+func (n *numbering) draw(ctx context.Context, db *sql.DB) (no int64, id indelible.ID, err error) {
+	if n.next == n.end {
+		if err := db.QueryRowContext(ctx, `UPDATE meta SET value = value + ? WHERE name = 'next_no' RETURNING value`, numberBlock).Scan(&n.end); err != nil {
+			return 0, id, fmt.Errorf("number a new key: %w", err)
+		}
+		n.next = n.end - numberBlock
+	}
 	no = n.next
 	n.next++
 	binary.BigEndian.PutUint64(id[:], uint64(no))
 	rand.Read(id[8:])
 	n.cipher.Encrypt(id[:], id[:])
-	return no, id
+	return no, id, nil
 }
 
 // row is where a key with this id stands, if it is one of this store.

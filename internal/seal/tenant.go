@@ -115,9 +115,17 @@ func (k *Keys) newTenant(ctx context.Context, ref indelible.Ref) (*tenant, error
 	}
 	t.wrapped = wrapped
 	now := k.opt.Clock()
-	r, err := k.db.ExecContext(ctx, `INSERT INTO tenants (ref, id, wrapped, created) VALUES (?, ?, ?, ?)`, ref[:], t.id[:], t.wrapped, now.UnixMilli())
+	r, err := k.db.ExecContext(ctx, `INSERT INTO tenants (ref, id, wrapped, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`, ref[:], t.id[:], t.wrapped, now.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("keep a new tenant's key: %w", err)
+	}
+	if n, err := r.RowsAffected(); err != nil {
+		return nil, err
+	} else if n == 0 { // by another process
+		if t, err = k.readTenant(ctx, `ref = ? AND wrapped IS NOT NULL`, ref[:]); err != nil {
+			return nil, err
+		}
+		return t, k.confirm(ctx, t)
 	}
 	if t.no, err = r.LastInsertId(); err != nil {
 		return nil, err
