@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"testing"
 
 	"indelible"
+	"indelible/internal/datadir"
+	"indelible/internal/recorder"
 )
 
 // TestErasure is the walk-through of docs/operations.md on generated events and,
@@ -207,4 +210,49 @@ func (l *testLog) wantGone(person string) {
 	if err != nil {
 		l.Fatal(err)
 	}
+}
+
+// TestGovernThroughHolder: another process has the directory. What is decided
+// goes to it over its socket, and its keys are gone at once.
+func TestGovernThroughHolder(t *testing.T) {
+	t.Parallel()
+	l := newTestLog(t, 100)
+	tenant, person, records := l.mostActive()
+	a := &app{stdout: io.Discard, stderr: io.Discard, env: l.env, dir: l.dir}
+	d, err := datadir.Open(t.Context(), l.dir, l.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder, err := a.openForWriting(t.Context(), d, writeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := holder.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	l.run("", "keys", "operator", "add", "bob")
+	hold := strings.TrimSpace(l.run("", "hold", "add", "--tenant", tenant, "--subject", person, "--reason", "a case"))
+	if _, code := l.exit("", "erase", "--tenant", tenant, "--subject", person); code != exitFailure {
+		t.Errorf("held, and erased: exit code %d", code)
+	}
+	l.run("", "approve", strings.TrimSpace(l.run("", "hold", "lift", hold)))
+	l.run("", "retention", "run")
+	l.run("", "approve", strings.TrimSpace(l.run("", "erase", "--tenant", tenant, "--subject", person)))
+	l.wantErased(person, records)
+	// The holder seals what comes now with a key nobody keeps.
+	later := &indelible.Event{}
+	if err := json.Unmarshal(records[0], later); err != nil {
+		t.Fatal(err)
+	}
+	later.ID = "01234567-89ab-4cde-8f01-23456789abcd"
+	if _, _, err := holder.Record(t.Context(), []*indelible.Event{later}, recorder.Options{AwaitStore: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.wantErased(person, append(records, later.AppendJSON(nil)))
+	l.run("", "verify")
 }
