@@ -55,6 +55,8 @@ type Report struct {
 	total     uint64
 	done      uint64
 	proofs    map[string]int
+
+	unfinished bool // the newest manifest is there, and not yet the latest
 }
 
 // Manifests are those that were verified, oldest first.
@@ -240,23 +242,38 @@ func (c *Check) links(r *Report) {
 
 // latest checks that latest.json leads to the newest manifest.
 func (c *Check) latest(ctx context.Context, r *Report, l layout) error {
-	b, err := get(ctx, c.Place, latestName)
-	if errors.Is(err, ErrNotExist) {
-		r.problem(latestName, "is missing")
+	if len(r.manifests) == 0 {
 		return nil
 	}
-	if err != nil || len(r.manifests) == 0 {
-		return err
-	}
+	newest := r.manifests[len(r.manifests)-1]
 	encoded, err := get(ctx, c.Place, l.manifest())
 	if err != nil {
 		return err
 	}
-	want, err := latestOf(l.manifest(), r.manifests[len(r.manifests)-1], encoded)
-	if err == nil && !bytes.Equal(b, want) {
+	want, err := latestOf(l.manifest(), newest, encoded)
+	if err != nil {
+		return err
+	}
+	b, err := get(ctx, c.Place, latestName)
+	if err != nil && !errors.Is(err, ErrNotExist) {
+		return err
+	}
+	if bytes.Equal(b, want) {
+		return nil
+	}
+	plan, err := readPlan(ctx, c.Place, planName)
+	switch {
+	case err != nil:
+		return err
+	case plan != nil && plan.RunID == newest.Dataset.RunID:
+		r.unfinished = true
+		r.unchecked("the export of %s did not end: the same command ends it", l.manifest())
+	case b == nil:
+		r.problem(latestName, "is missing")
+	default:
 		r.problem(latestName, "does not lead to the newest manifest")
 	}
-	return err
+	return nil
 }
 
 // strangers looks for files among the data that no manifest names: who reads
@@ -521,7 +538,7 @@ func (r *Report) conclude(manifests int) {
 	switch {
 	case len(r.Problems) > 0:
 		r.Result = ResultTampered
-	case r.Recorded == "":
+	case r.Recorded == "" || r.unfinished:
 		r.Result = ResultUnverified
 	default:
 		r.Result = ResultOK

@@ -80,7 +80,7 @@ func (w *file) Write(p []byte) (int, error) {
 	if err != nil {
 		return n, fmt.Errorf("write %s: %w", w.name, cause(err))
 	}
-	const ahead = 16 << 20
+	const ahead = 4 << 20
 	if w.unsynced += int64(n); w.unsynced >= ahead {
 		if early, ok := w.f.(interface{ Flush(offset, length int64) }); ok {
 			early.Flush(w.size-w.unsynced, w.unsynced)
