@@ -3,10 +3,11 @@
 
 export CGO_ENABLED := 0
 
-.PHONY: help build demo test test-unit test-race test-bench cross lint bench bench-mask soak fuzz tools clean
+.PHONY: help build demo acceptance test test-unit test-race test-bench cross lint bench bench-mask soak fuzz tools clean
 
 help:
 	@echo "make demo    what the program does, in a minute; writes ./demo"
+	@echo "make acceptance  a log in S3 and an export from PostgreSQL, verified; writes ./reports/logs"
 	@echo "make test    all tests, the race detector, and builds for other systems"
 	@echo "make lint    gofmt, go vet, staticcheck, and the rules of the house"
 	@echo "make build   ./indelible"
@@ -21,6 +22,12 @@ build:
 
 demo:
 	@scripts/demo
+
+acceptance:
+	@scripts/tools versitygw
+	@scripts/tools postgresql
+	ACCEPTANCE_DIR=$(CURDIR)/reports/logs go test -count=1 -run TestAcceptance ./cmd/indelible
+	@tail -n 2 reports/logs/Audit_LogIntegrity.log reports/logs/Audit_ETL.log
 
 test: test-unit test-race test-bench cross
 

@@ -155,7 +155,7 @@ func (a *app) datasetDiff(ctx context.Context, one, two string, read *readOption
 			fmt.Fprintf(w, "columns     %s\n", visible(c))
 		}
 		for _, kind := range slices.Sorted(maps.Keys(d.Examples)) {
-			fmt.Fprintf(w, "%-12s%s\n", kind, visible("for example "+strings.Join(d.Examples[kind], ", ")))
+			fmt.Fprintf(w, "%-12s%s\n", kind, visible("for example "+strings.Join(d.Examples[kind][:min(3, len(d.Examples[kind]))], ", ")))
 		}
 	}
 	if !d.Equal() {

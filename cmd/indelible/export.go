@@ -184,7 +184,7 @@ func (a *app) exported(ctx context.Context, opt *exportOptions, result *dataset.
 	}
 	fmt.Fprintf(w, "dataset     %s\n", visible(opt.out))
 	fmt.Fprintf(w, "rows        %d in %s, %.1f MB\n", d.Rows, count(len(d.Files), "file"), float64(bytes)/1e6)
-	if result.Seconds > 0 && !result.Healed {
+	if result.Seconds >= 2 && !result.Healed {
 		fmt.Fprintf(w, "rate        %.0f rows/s\n", float64(d.Rows)/result.Seconds)
 	}
 	if d.Chain != nil {
