@@ -2,18 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
-	"indelible"
 	"indelible/internal/datadir"
 	"indelible/internal/dataset"
 	"indelible/internal/mask"
 	"indelible/internal/runs"
-	"indelible/internal/seal"
 )
 
 // What export --mask may be.
@@ -22,9 +17,6 @@ const (
 	maskRedact    = "redact"    // they become [TYPE]
 	maskOff       = "off"
 )
-
-// pseudonymPurpose is what the keys of pseudonyms in datasets are for.
-const pseudonymPurpose = "dataset pseudonyms"
 
 // systemTenant holds the key that tenants' own names are hidden with.
 const systemTenant = "_system"
@@ -38,11 +30,8 @@ type exportMask struct {
 	always  bool // every row is scanned again
 	several bool // tenants: their names are hidden
 
-	keys  *seal.Keys // nil: redact
-	idKey *[32]byte
-
+	keys    *pseudonymKeys // nil: redact
 	mu      sync.Mutex
-	made    map[string]*seal.DataKey // by tenant
 	maskers []*mask.Masker
 }
 
@@ -54,7 +43,7 @@ func (a *app) masking(ctx context.Context, d *datadir.Directory, idKey *[32]byte
 		return done, nil
 	}
 	x := &exportMask{
-		ctx: ctx, mode: mode, always: recheck == recheckFull, several: job.Query.AllTenants || len(job.Query.Tenants) > 1, idKey: idKey, made: make(map[string]*seal.DataKey),
+		ctx: ctx, mode: mode, always: recheck == recheckFull, several: job.Query.AllTenants || len(job.Query.Tenants) > 1,
 	}
 	if x.policy, err = maskPolicy(d, func(c *datadir.MaskConfig) *datadir.MaskTypes { return c.Export }); err != nil {
 		return done, err
@@ -64,10 +53,11 @@ func (a *app) masking(ctx context.Context, d *datadir.Directory, idKey *[32]byte
 			return done, failf(exitNoLedger, "say --mask redact to write [TYPE] in their place, or make a ledger with encrypted records: its key store holds the keys of pseudonyms",
 				"pseudonyms need a key, and this ledger has no key store")
 		}
-		if x.keys, err = d.OpenKeys(ctx, false, a.env); err != nil {
+		keys, err := d.OpenKeys(ctx, false, a.env)
+		if err != nil {
 			return done, fmt.Errorf("keys of pseudonyms: %w", err)
 		}
-		done = x.keys.Close
+		x.keys, done = newPseudonymKeys(keys, idKey, pseudonymPurpose), keys.Close
 	}
 	job.Masks = dataset.Masks{Mode: mode, PolicyVersion: x.policy.Version(), Columns: x.columns(), NotDetected: mask.NotDetected}
 	job.Masker = x.masker
@@ -87,24 +77,6 @@ func (x *exportMask) columns() map[string]string {
 	return c
 }
 
-// key is the key of a tenant's pseudonyms.
-func (x *exportMask) key(tenant string) ([]byte, error) {
-	if x.keys == nil {
-		return nil, nil
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	k, ok := x.made[tenant]
-	if !ok {
-		var err error
-		if k, err = x.keys.PurposeKey(x.ctx, indelible.TenantRef(x.idKey, tenant), pseudonymPurpose); err != nil {
-			return nil, fmt.Errorf("key of the pseudonyms of tenant %s: %w", field(tenant), err)
-		}
-		x.made[tenant] = k
-	}
-	return k.Key[:], nil
-}
-
 // counted says at the end what was done.
 func (x *exportMask) counted(m *dataset.Masks) {
 	x.mu.Lock()
@@ -117,12 +89,7 @@ func (x *exportMask) counted(m *dataset.Masks) {
 			}
 		}
 	}
-	m.KeyIDs = nil
-	for _, tenant := range slices.Sorted(maps.Keys(x.made)) {
-		id := x.made[tenant].ID
-		m.KeyIDs = append(m.KeyIDs, hex.EncodeToString(id[:]))
-	}
-	slices.Sort(m.KeyIDs)
+	m.KeyIDs = x.keys.ids()
 }
 
 // masker implements dataset.Job.Masker.
@@ -187,7 +154,7 @@ func (m *rowMasker) MaskRun(r *runs.Run) error {
 
 // begin takes the key of the rows that follow.
 func (m *rowMasker) begin(tenant string) error {
-	key, err := m.export.key(tenant)
+	key, err := m.export.keys.of(m.export.ctx, tenant)
 	if err != nil {
 		return err
 	}
@@ -197,7 +164,7 @@ func (m *rowMasker) begin(tenant string) error {
 	if m.export.several {
 		m.shown = []byte("[TENANT_ID]")
 		if m.export.keys != nil {
-			names, err := m.export.key(systemTenant)
+			names, err := m.export.keys.of(m.export.ctx, systemTenant)
 			if err != nil {
 				return err
 			}

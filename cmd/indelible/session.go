@@ -72,6 +72,10 @@ func (a *app) openLocked(ctx context.Context, d *datadir.Directory, lock *datadi
 		lock.Release()
 		return nil, err
 	}
+	masked, err := eventMask(d, cfg.IDKey, sealer)
+	if err != nil {
+		return nil, errors.Join(err, endKeys(), lock.Release())
+	}
 	cfg.Sealer = sealer
 	cfg.TakeOver, cfg.ConfirmClock = opt.takeOver, opt.confirmClock
 	if cfg.PublishEvery == 0 {
@@ -83,6 +87,7 @@ func (a *app) openLocked(ctx context.Context, d *datadir.Directory, lock *datadi
 		return nil, errors.Join(err, endKeys(), lock.Release())
 	}
 	s := &session{dir: d, lock: lock, ledger: l, recorder: recorder.New(l, cfg, sealer), sealer: sealer, endKeys: endKeys}
+	s.recorder.Mask(masked)
 	s.decide = a.executor(s)
 	if s.others, err = handover.Serve(d.Path, l, s.recorder, s.Order); err != nil {
 		// Others then wait for the lock, as they do when nobody answers.

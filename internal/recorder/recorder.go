@@ -27,6 +27,7 @@ type Recorder struct {
 	logID  indelible.ID
 	writer indelible.Writer
 	clock  func() time.Time
+	mask   func(context.Context, *indelible.Event) error // or nil
 }
 
 // New makes a recorder. The sealer is the ledger's own.
@@ -37,6 +38,11 @@ func New(l *ledger.Ledger, cfg ledger.Config, sealer Sealer) *Recorder {
 	}
 	return &Recorder{ledger: l, sealer: sealer, origin: cfg.Origin, logID: cfg.LogID, writer: cfg.Writer.Endorsed, clock: clock}
 }
+
+// Mask takes personal data out of every event of a caller, after it was found
+// valid and before it is hashed and sealed: what is taken out was never here. It
+// is set before the first event.
+func (r *Recorder) Mask(mask func(context.Context, *indelible.Event) error) { r.mask = mask }
 
 // Options say how a batch is recorded.
 type Options struct {
@@ -134,6 +140,14 @@ func (r *Recorder) prepare(ctx context.Context, p *Pending, opt Options) (rec *l
 	}
 	if err := validate(); err != nil {
 		return nil, 0, err
+	}
+	if r.mask != nil && !strings.HasPrefix(e.TenantID, indelible.ReservedTenantPrefix) {
+		if err := r.mask(ctx, e); err != nil {
+			return nil, 0, fmt.Errorf("mask: %w", err)
+		}
+		if err := validate(); err != nil { // a mask may be longer than what it stands for
+			return nil, 0, err
+		}
 	}
 	tenant, err := r.ledger.Tenant(e.TenantID, r.sealer.SealDescriptor)
 	if err != nil {

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+
+	"indelible"
+	"indelible/internal/seal"
+)
+
+// What keys of pseudonyms are for: those in datasets join among themselves, and
+// so do those in events.
+const (
+	pseudonymPurpose = "dataset pseudonyms"
+	eventPurpose     = "event pseudonyms"
+)
+
+// pseudonymKeys are the keys that tenants' pseudonyms are made with, for one
+// purpose. The key store makes them on first use.
+type pseudonymKeys struct {
+	keys    *seal.Keys
+	idKey   *[32]byte
+	purpose string
+
+	mu   sync.Mutex
+	made map[string]*seal.DataKey // by tenant
+}
+
+func newPseudonymKeys(keys *seal.Keys, idKey *[32]byte, purpose string) *pseudonymKeys {
+	return &pseudonymKeys{keys: keys, idKey: idKey, purpose: purpose, made: make(map[string]*seal.DataKey)}
+}
+
+// of is the key of a tenant; of nil keys there is none.
+func (p *pseudonymKeys) of(ctx context.Context, tenant string) ([]byte, error) {
+	if p == nil {
+		return nil, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k, ok := p.made[tenant]
+	if !ok {
+		var err error
+		if k, err = p.keys.PurposeKey(ctx, indelible.TenantRef(p.idKey, tenant), p.purpose); err != nil {
+			return nil, fmt.Errorf("key of the pseudonyms of tenant %s: %w", field(tenant), err)
+		}
+		p.made[tenant] = k
+	}
+	return k.Key[:], nil
+}
+
+// ids are those of the keys that were used, in order.
+func (p *pseudonymKeys) ids() (all []string) {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.made {
+		all = append(all, hex.EncodeToString(k.ID[:]))
+	}
+	slices.Sort(all)
+	return all
+}
