@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"indelible"
+	"indelible/internal/datadir"
 	"indelible/internal/govern"
 )
 
@@ -88,6 +89,9 @@ func (a *app) approve(ctx context.Context, text, by string) error {
 		if err := p.Approval.VerifyProposal(&p.Action, g.Config.Origin, g.Config.LogID, decided.Operators); err != nil {
 			return fmt.Errorf("proposal %s: %w", id, err)
 		}
+		if err := a.checkAbout(ctx, g, p); err != nil {
+			return err
+		}
 		o, err := a.operator(by, decided.Operators, p.Approval.Proposer)
 		if err != nil {
 			return err
@@ -106,6 +110,39 @@ func (a *app) approve(ctx context.Context, text, by string) error {
 		return a.printCertificate(result.Erased)
 	}
 	fmt.Fprintln(a.stdout, p.ID())
+	return nil
+}
+
+// checkAbout makes sure that a proposal is about what it says, before somebody
+// signs it: the signature is for the action, which names nobody.
+func (a *app) checkAbout(ctx context.Context, g *governed, p *govern.Proposal) error {
+	switch action := &p.Action; {
+	case action.Erase != nil:
+		idKey, err := datadir.LoadIDKey(a.dir)
+		if err != nil {
+			return fmt.Errorf("keys: %w", err)
+		}
+		means := action.Erase.Tenant == indelible.TenantRef(idKey, p.About.Tenant) && (action.Erase.Subject == nil) == (p.About.Subject == "")
+		if means && action.Erase.Subject != nil {
+			ref, err := g.subject(ctx, idKey, p.About.Tenant, p.About.Subject)
+			if err != nil {
+				return err
+			}
+			means = *ref == *action.Erase.Subject
+		}
+		if !means {
+			return failf(exitFailure, "ask who proposed it, and propose it again", "proposal %s means somebody else than it says", p.ID())
+		}
+	case action.Operator != nil:
+		fmt.Fprintf(a.stderr, "key         %s\n", action.Operator)
+	case action.Lift != nil:
+		fmt.Fprintf(a.stderr, "hold        %s\n", action.Lift)
+	case action.Retention != nil:
+		fmt.Fprintf(a.stderr, "policy      %d days by default\n", action.Retention.Default)
+		for _, r := range action.Retention.Rules {
+			fmt.Fprintf(a.stderr, "            %s: %d days\n", r.Class, r.Days)
+		}
+	}
 	return nil
 }
 

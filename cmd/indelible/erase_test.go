@@ -256,3 +256,33 @@ func TestGovernThroughHolder(t *testing.T) {
 	l.wantErased(person, append(records, later.AppendJSON(nil)))
 	l.run("", "verify")
 }
+
+// TestProposalThatLies: who approves signs for a reference, and is told a name.
+// One that does not belong to it is found out.
+func TestProposalThatLies(t *testing.T) {
+	t.Parallel()
+	l := newTestLog(t, 100)
+	tenant, person, _ := l.mostActive()
+	l.run("", "keys", "operator", "add", "bob")
+	id := strings.TrimSpace(l.run("", "erase", "--tenant", tenant, "--subject", person))
+	a := &app{stdout: io.Discard, stderr: io.Discard, env: l.env, dir: l.dir}
+	d, err := datadir.Open(t.Context(), l.dir, l.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proposals, err := a.openProposals(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := proposals.List()
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d proposals, %v", len(list), err)
+	}
+	list[0].About.Subject = "somebody-else"
+	if err := proposals.Write(list[0]); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := l.exit("", "approve", id); code != exitFailure {
+		t.Errorf("approved: exit code %d, %s", code, out)
+	}
+}

@@ -263,8 +263,12 @@ type Retained struct {
 	Finished bool `json:"finished"`         // there is nothing more to do now
 }
 
-// stepSegments is how many segments one step deletes.
-const stepSegments = 500
+// stepSegments is how many segments one step deletes, and stepExpired how many it
+// names at most before it makes way for another: judging reads what is old.
+const (
+	stepSegments = 500
+	stepExpired  = 20 * maxRun
+)
 
 // retain does one step of what retention asks for, and says whether there is
 // more to do. Whatever step it is cut short at, the next one goes on from there.
@@ -311,7 +315,11 @@ func (x *Executor) retain(ctx context.Context) (done Retained, err error) {
 		if err := x.decide(ctx, indelible.KindExpired, run.Expired(r.Decided.RetentionAt)); err != nil {
 			return done, err
 		}
-		done.Expired += int(run.Segments)
+		if done.Expired += int(run.Segments); done.Expired >= stepExpired {
+			return done, nil
+		}
+	}
+	if done.Expired > 0 {
 		return done, nil
 	}
 	done.Removed, done.Locked, err = x.Log.RemoveExpired(ctx, stepSegments)
