@@ -17,42 +17,54 @@ import (
 	"indelible/internal/vectortest"
 )
 
-const v1 = root + "/testdata/ledgers/v1"
+const (
+	v1       = root + "/testdata/ledgers/v1"
+	v1Sealed = root + "/testdata/ledgers/v1-sealed"
+)
 
-// TestGenerate makes testdata/ledgers/v1 with -update, if it is not there. It is
-// never made again while the format is version 1: that old ledgers open is what
-// it is for. Time and randomness are made up, so that it could be.
+// TestGenerate makes testdata/ledgers/v1 and v1-sealed with -update, where they
+// are not there. They are never made again while the format is version 1: that
+// old ledgers open is what they are for. Time and randomness are made up, so
+// that they could be.
 func TestGenerate(t *testing.T) {
-	dir := filepath.Join(v1, "ledger")
-	if _, err := os.Stat(dir); err == nil || !vectortest.Updating() {
+	if !vectortest.Updating() {
 		return
 	}
-	if err := os.MkdirAll(v1, 0o755); err != nil {
-		t.Fatal(err)
+	for to, keys := range map[string]*datadir.KeysConfig{v1: nil, v1Sealed: {Root: "file"}} {
+		dir := filepath.Join(to, "ledger")
+		if _, err := os.Stat(dir); err == nil {
+			continue
+		}
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(filepath.Base(to), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, 1)
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(time.Date(2025, 1, 15, 10, 0, 0, 0, time.UTC)))
+				generate(t, to, keys)
+			})
+			u := &user{t: t, home: t.TempDir(), dir: dir}
+			write(t, to, "event.json", u.must("", "prove", "--tenant", "acme", generatedID))
+			write(t, to, "without-person.json", u.must("", "prove", "--tenant", "acme", generatedID, "--without-person"))
+			write(t, to, "complete.json", u.must("", "prove", "--tenant", "acme"))
+		})
 	}
-	cryptotest.SetGlobalRandom(t, 1)
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(time.Date(2025, 1, 15, 10, 0, 0, 0, time.UTC)))
-		generate(t, dir)
-	})
-	u := &user{t: t, home: t.TempDir(), dir: dir}
-	write(t, "event.json", u.must("", "prove", "--tenant", "acme", generatedID))
-	write(t, "without-person.json", u.must("", "prove", "--tenant", "acme", generatedID, "--without-person"))
-	write(t, "complete.json", u.must("", "prove", "--tenant", "acme"))
 }
 
-func write(t *testing.T, name, text string) {
+func write(t *testing.T, to, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(v1, name), []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(to, name), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // generate makes the ledger in five processes, as far as it can tell; the last
 // ends before what it recorded is in the store.
-func generate(t *testing.T, dir string) {
+func generate(t *testing.T, to string, keys *datadir.KeysConfig) {
+	dir := filepath.Join(to, "ledger")
 	c := datadir.StoreConfig{Prefix: datadir.DefaultPrefix, Lock: "none", Retention: datadir.DefaultRetention}
-	if _, err := datadir.Init(t.Context(), dir, datadir.InitOptions{Origin: "example.com/ledger-v1", Store: c}, noEnv); err != nil {
+	if _, err := datadir.Init(t.Context(), dir, datadir.InitOptions{Origin: "example.com/ledger-v1", Store: c, Keys: keys}, noEnv); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.SplitAfter(strings.TrimSpace(generated), "\n")
@@ -65,9 +77,9 @@ func generate(t *testing.T, dir string) {
 	receipts += session(true, lines[3:5]...)
 	session(true, lines[0]) // a repeat
 	receipts += session(true, lines[5:]...)
-	write(t, "events.jsonl", strings.TrimSpace(generated)+"\n")
-	write(t, "receipts.jsonl", receipts)
-	write(t, "waiting.jsonl", session(false, generatedWaiting))
+	write(t, to, "events.jsonl", strings.TrimSpace(generated)+"\n")
+	write(t, to, "receipts.jsonl", receipts)
+	write(t, to, "waiting.jsonl", session(false, generatedWaiting))
 }
 
 func noEnv(string) string { return "" }
@@ -83,7 +95,16 @@ func record(t *testing.T, dir string, store bool, lines string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Sealer = recorder.Plain
+	var sealer recorder.Sealer = recorder.Plain
+	if d.Encrypted() {
+		keys, err := d.OpenKeys(t.Context(), false, noEnv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer keys.Close()
+		sealer = &recorder.Sealed{Keys: keys, Origin: cfg.Origin, IDKey: cfg.IDKey}
+	}
+	cfg.Sealer = sealer
 	if !store {
 		cfg.CommitEvery, cfg.PublishEvery = time.Hour, time.Hour
 	}
@@ -102,7 +123,7 @@ func record(t *testing.T, dir string, store bool, lines string) string {
 		}
 		events = append(events, e)
 	}
-	pending, err := recorder.New(l, cfg, recorder.Plain).Record(t.Context(), events, recorder.Options{AwaitStore: store})
+	pending, err := recorder.New(l, cfg, sealer).Record(t.Context(), events, recorder.Options{AwaitStore: store})
 	if err != nil {
 		t.Fatal(err)
 	}

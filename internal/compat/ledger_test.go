@@ -26,9 +26,9 @@ func (u *user) verify() report {
 	return r
 }
 
-func stored(t *testing.T, name string) string {
+func stored(t *testing.T, from, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(v1, name))
+	b, err := os.ReadFile(filepath.Join(from, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,19 +42,28 @@ const more = `{"id":"0192c5a0-0000-7000-8000-000000000009","timestamp":"2024-10-
 // on with what waits in its journal, takes new events and verifies again.
 func TestLedgerV1(t *testing.T) {
 	t.Parallel()
-	u := copyLedger(t, filepath.Join(v1, "ledger"))
+	for _, from := range []string{v1, v1Sealed} {
+		t.Run(filepath.Base(from), func(t *testing.T) {
+			t.Parallel()
+			goesOn(t, from)
+		})
+	}
+}
+
+func goesOn(t *testing.T, from string) {
+	u := copyLedger(t, filepath.Join(from, "ledger"))
 	if r := u.verify(); r != (report{"ok", 6, 2}) {
 		t.Fatalf("as it was stored: %+v", r)
 	}
-	events := strings.Split(strings.TrimSpace(stored(t, "events.jsonl")), "\n")
+	events := strings.Split(strings.TrimSpace(stored(t, from, "events.jsonl")), "\n")
 	if len(events) != 6 {
 		t.Fatalf("%d events are stored", len(events))
 	}
 	for _, line := range events {
 		u.wantShown(line)
 	}
-	u.must("", "check", filepath.Join(v1, "receipts.jsonl"))
-	u.must("", "check", filepath.Join(v1, "waiting.jsonl")) // pending: the log is older than the promise
+	u.must("", "check", filepath.Join(from, "receipts.jsonl"))
+	u.must("", "check", filepath.Join(from, "waiting.jsonl")) // pending: the log is older than the promise
 
 	u.must(more, "append", "--quiet")
 	u.must(strings.Join(events, "\n"), "append", "--quiet") // repeats
@@ -64,8 +73,8 @@ func TestLedgerV1(t *testing.T) {
 	for _, line := range strings.Split(strings.TrimSpace(generatedWaiting+more), "\n") {
 		u.wantShown(line)
 	}
-	u.must("", "check", filepath.Join(v1, "receipts.jsonl"))
-	u.must("", "check", filepath.Join(v1, "waiting.jsonl"))
+	u.must("", "check", filepath.Join(from, "receipts.jsonl"))
+	u.must("", "check", filepath.Join(from, "waiting.jsonl"))
 }
 
 // wantShown fails the test unless the ledger holds the event of a line of JSON.
@@ -90,13 +99,20 @@ func (u *user) wantShown(line string) {
 func TestEvidenceV1(t *testing.T) {
 	t.Parallel()
 	u := &user{t: t, home: t.TempDir(), dir: filepath.Join(t.TempDir(), "none")}
-	key := filepath.Join(v1, "ledger", "log.vkey")
+	for _, from := range []string{v1, v1Sealed} {
+		u.checks(from)
+	}
+}
+
+func (u *user) checks(from string) {
+	u.t.Helper()
+	key := filepath.Join(from, "ledger", "log.vkey")
 	for name, want := range map[string]string{
 		"event.json": `"proves":"event"`, "without-person.json": `"withheld_parts":1`, "complete.json": `"leaves":5`,
 		"receipts.jsonl": `"proves":"receipt"`, "waiting.jsonl": `"proves":"receipt"`,
 	} {
-		if out := u.must("", "check", "--json", "--key", key, filepath.Join(v1, name)); !strings.Contains(out, want) {
-			t.Errorf("%s: no %s in\n%s", name, want, out)
+		if out := u.must("", "check", "--json", "--key", key, filepath.Join(from, name)); !strings.Contains(out, want) {
+			u.t.Errorf("%s: no %s in\n%s", name, want, out)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func TestNewerEvidence(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"event.json", "complete.json"} {
 		u := &user{t: t, home: t.TempDir(), dir: filepath.Join(t.TempDir(), "none")}
-		text := strings.Replace(stored(t, name), "/v1\"", "/v2\",\n  \"something\": \"new\"", 1)
+		text := strings.Replace(stored(t, v1, name), "/v1\"", "/v2\",\n  \"something\": \"new\"", 1)
 		wantNewer(t, u, text, "check", "--key", filepath.Join(v1, "ledger", "log.vkey"), "-")
 	}
 }
