@@ -94,14 +94,19 @@ func (x *exportMask) counted(m *dataset.Masks) {
 
 // masker implements dataset.Job.Masker.
 func (x *exportMask) masker(columns []runs.Column) (dataset.Masker, error) {
-	m, err := mask.New(x.policy, mask.Options{Redact: x.keys == nil, Key: make([]byte, mask.MinKey)}) // each row's tenant brings its key
+	r := &rowMasker{export: x, extra: columns}
+	m, err := mask.New(x.policy, mask.Options{
+		Redact: x.keys == nil, Key: make([]byte, mask.MinKey), // each row's tenant brings its key, and who of it was erased
+		Suppressed: func(token string) bool { return r.erased[token] },
+	})
 	if err != nil {
 		return nil, err
 	}
+	r.masker = m
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.maskers = append(x.maskers, m)
-	return &rowMasker{export: x, masker: m, extra: columns}, nil
+	return r, nil
 }
 
 // rowMasker masks rows, one after the other.
@@ -110,7 +115,8 @@ type rowMasker struct {
 	masker *mask.Masker
 	extra  []runs.Column
 	tenant string
-	shown  []byte // what stands for the tenant
+	erased map[string]bool // pseudonyms of the tenant's persons who were erased
+	shown  []byte          // what stands for the tenant
 	began  bool
 	rows   uint64
 	buf    []byte
@@ -159,6 +165,9 @@ func (m *rowMasker) begin(tenant string) error {
 		return err
 	}
 	if err := m.masker.For(tenant, key); err != nil {
+		return err
+	}
+	if m.erased, err = m.export.keys.erased(m.export.ctx, tenant); err != nil {
 		return err
 	}
 	if m.export.several {

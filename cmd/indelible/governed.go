@@ -54,6 +54,9 @@ func (a *app) executor(s *session) *govern.Executor {
 	}
 	if sealed, ok := s.sealer.(*recorder.Sealed); ok {
 		x.Keys = sealed.Keys
+		x.Tokens = func(ctx context.Context, tenant, subject string) ([]string, error) {
+			return tokensOf(ctx, s.dir, sealed.Keys, sealed.IDKey, tenant, subject)
+		}
 	}
 	x.Segments = s
 	x.Policy = func() (*indelible.Retention, error) { return retentionPolicy(s.dir) }

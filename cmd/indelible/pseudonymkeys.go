@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"indelible"
+	"indelible/internal/datadir"
+	"indelible/internal/mask"
 	"indelible/internal/seal"
 )
 
@@ -49,6 +51,31 @@ func (p *pseudonymKeys) of(ctx context.Context, tenant string) ([]byte, error) {
 		p.made[tenant] = k
 	}
 	return k.Key[:], nil
+}
+
+// erased are the pseudonyms of a tenant's persons who were erased.
+func (p *pseudonymKeys) erased(ctx context.Context, tenant string) (map[string]bool, error) {
+	if p == nil {
+		return nil, nil
+	}
+	return p.keys.Suppressed(ctx, indelible.TenantRef(p.idKey, tenant))
+}
+
+// tokensOf are the pseudonyms a person has in data sets, as whatever kind of
+// identity the name may be found there.
+func tokensOf(ctx context.Context, d *datadir.Directory, keys *seal.Keys, idKey *[32]byte, tenant, subject string) (tokens []string, err error) {
+	policy, err := maskPolicy(d, func(c *datadir.MaskConfig) *datadir.MaskTypes { return c.Export })
+	if err != nil {
+		return nil, err
+	}
+	key, err := newPseudonymKeys(keys, idKey, pseudonymPurpose).of(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range []mask.Type{mask.Email, mask.Phone, mask.Person, mask.User, mask.Account, mask.NationalID} {
+		tokens = append(tokens, mask.TokenOf(key, policy, t, subject))
+	}
+	return tokens, nil
 }
 
 // ids are those of the keys that were used, in order.

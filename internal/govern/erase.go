@@ -18,6 +18,8 @@ type Keys interface {
 	ErasableSubject(ctx context.Context, tenant indelible.Ref, subject string) ([]indelible.ID, error)
 	// ErasableTenant is the key of a tenant, under which all its others lie.
 	ErasableTenant(ctx context.Context, tenant indelible.Ref) ([]indelible.ID, error)
+	// Suppress puts pseudonyms on the list that later data sets leave out.
+	Suppress(ctx context.Context, tenant indelible.Ref, tokens []string) error
 }
 
 // Certificate says what an erasure was: the content of the event
@@ -39,7 +41,7 @@ type Certificate struct {
 }
 
 // remains says what an erasure leaves behind, wherever it was.
-const remains = "leaves, times, sizes and the skeleton of each event stay; one keyed token of the person stays in the key store, so that the erasure lasts; " +
+const remains = "leaves, times, sizes and the skeleton of each event stay; one keyed token of the person stays in the key store, so that the erasure lasts, and the pseudonyms the person would have in data sets, so that later ones leave them out; " +
 	"copies that left the log (evidence, data sets, whatever read it) are beyond it"
 
 const remainsOfTenant = "leaves, times and sizes stay; the tenant's keyed reference stays in the log; copies that left the log (evidence, data sets, whatever read it) are beyond it"
@@ -72,6 +74,9 @@ func (x *Executor) erase(ctx context.Context, p *Proposal) (*Certificate, error)
 	if err := x.publish(ctx); err != nil {
 		return nil, err
 	}
+	if err := x.suppress(ctx, p); err != nil {
+		return nil, err
+	}
 	fences, err := x.Fences(ctx, p.About.Counts.Size)
 	if err != nil {
 		return nil, err
@@ -100,6 +105,19 @@ func (x *Executor) erase(ctx context.Context, p *Proposal) (*Certificate, error)
 		return nil, fmt.Errorf("the keys are destroyed, the certificate is not recorded yet: %w", err)
 	}
 	return c, x.publish(ctx)
+}
+
+// suppress keeps a person out of later data sets. The key their pseudonyms are
+// made with is there only before a tenant is erased, and so it comes first.
+func (x *Executor) suppress(ctx context.Context, p *Proposal) error {
+	if p.Action.Erase.Subject == nil || x.Tokens == nil {
+		return nil
+	}
+	tokens, err := x.Tokens(ctx, p.About.Tenant, p.About.Subject)
+	if err != nil {
+		return fmt.Errorf("the person's pseudonyms: %w", err)
+	}
+	return x.Keys.Suppress(ctx, p.Action.Erase.Tenant, tokens)
 }
 
 func newCertificate(p *Proposal) *Certificate {

@@ -56,6 +56,8 @@ type Executor struct {
 	Keys Keys   // nil: the log is not encrypted
 	// Fences are the fences published from a place in the log on.
 	Fences func(ctx context.Context, first uint64) ([]ledger.Fence, error)
+	// Tokens are the pseudonyms a person has in data sets; nil: there are none.
+	Tokens func(ctx context.Context, tenant, subject string) ([]string, error)
 	// Forget takes somebody out of what was made from the log and can be made again.
 	Forget    func(ctx context.Context, tenant, subject string) error
 	Log       Log

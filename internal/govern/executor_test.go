@@ -75,6 +75,10 @@ func (f *fakeLog) ErasableSubject(context.Context, indelible.Ref, string) ([]ind
 	return f.keys, nil
 }
 
+func (f *fakeLog) Suppress(context.Context, indelible.Ref, []string) error {
+	return f.step("suppress", func() {})
+}
+
 func (f *fakeLog) ErasableTenant(context.Context, indelible.Ref) ([]indelible.ID, error) {
 	return f.keys, nil
 }
@@ -118,6 +122,7 @@ func (f *fixture) executor() *Executor {
 		Dir: f.dir, Log: f.fakeLog, Keys: f.fakeLog, Record: f.record, Clock: func() time.Time { return f.now },
 		Proposals: func(context.Context) (*Proposals, error) { return f.props, nil },
 		Fences:    func(context.Context, uint64) ([]ledger.Fence, error) { return f.fences, nil },
+		Tokens:    func(context.Context, string, string) ([]string, error) { return []string{"a"}, nil },
 		Forget: func(context.Context, string, string) error {
 			return f.step("forget", func() { f.forgot++ })
 		},
@@ -148,7 +153,7 @@ func TestEraseInterrupted(t *testing.T) {
 	if _, err := want.executor().Do(t.Context(), Order{Execute: &order}); err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []string{"publish", "fence", "forget", "record"} {
+	for _, step := range []string{"publish", "suppress", "fence", "forget", "record"} {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s after %v", step, after), func(t *testing.T) {
 				t.Parallel()
