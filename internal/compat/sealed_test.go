@@ -16,7 +16,7 @@ func TestNothingReadable(t *testing.T) {
 	t.Parallel()
 	journals := 0
 	err := filepath.WalkDir(filepath.Join(v1Sealed, "ledger"), func(name string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+		if err != nil || e.IsDir() || filepath.Base(name) == "indelible.yaml" { // its comments have examples
 			return err
 		}
 		if filepath.Ext(name) == ".journal" {
