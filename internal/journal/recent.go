@@ -25,11 +25,11 @@ const recentBytes = 16 << 20
 
 // keep takes a group, if there is room.
 func (r *recent) keep(g recentGroup) bool {
-	if r.bytes+len(g.buf) > recentBytes {
+	if r.bytes+cap(g.buf) > recentBytes {
 		return false
 	}
 	r.groups = append(r.groups, g)
-	r.bytes += len(g.buf)
+	r.bytes += cap(g.buf)
 	return true
 }
 
@@ -40,7 +40,7 @@ func (r *recent) take(id indelible.ID, offset uint64) (g recentGroup, ok bool) {
 			continue
 		}
 		for _, read := range r.groups[:i+1] {
-			r.bytes -= len(read.buf)
+			r.bytes -= cap(read.buf)
 		}
 		r.groups = append(r.groups[:0], r.groups[i+1:]...)
 		return g, true
