@@ -286,13 +286,17 @@ func (c *conn) lag(ctx context.Context, p *place) ([]string, error) {
 		}
 		return notes, nil
 	}
-	rows, err := c.query(ctx, `SELECT pid, extract(epoch FROM now() - xact_start)::bigint FROM pg_stat_activity
-WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND xact_start < now() - interval '1 minute' ORDER BY xact_start LIMIT 3`)
+	// Who holds a transaction is known to everybody, since when only to some.
+	rows, err := c.query(ctx, `SELECT l.pid, coalesce(extract(epoch FROM now() - a.xact_start)::bigint || ' s', age(l.transactionid) || ' transactions')
+FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'transactionid' AND l.granted AND l.mode = 'ExclusiveLock' AND l.pid IS NOT NULL AND l.pid <> pg_backend_pid()
+  AND coalesce(now() - a.xact_start > interval '1 minute', age(l.transactionid) > 1000)
+ORDER BY age(l.transactionid) DESC LIMIT 3`)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range rows {
-		notes = append(notes, fmt.Sprintf("process %s has a transaction open for %s s: what it writes comes in a later run", r[0], r[1]))
+		notes = append(notes, fmt.Sprintf("process %s has a transaction open for %s: what it writes comes in a later run", r[0], r[1]))
 	}
 	rows, err = c.query(ctx, "SELECT gid, extract(epoch FROM now() - prepared)::bigint FROM pg_prepared_xacts ORDER BY prepared LIMIT 3")
 	if err != nil {

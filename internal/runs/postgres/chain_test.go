@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -80,6 +81,28 @@ func TestLongTransactionElsewhere(t *testing.T) {
 	c.Link("b")
 	long.do("COMMIT")
 	c.Link("")
+}
+
+// TestWhoHoldsRowsBack: a user without rights to see others' sessions is told.
+func TestWhoHoldsRowsBack(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	d.sql(CreateTable + ";" + runstest.Row("old"))
+	d.migrate(runs.Migration{})
+	c := runstest.NewChain(t, d.source(exportAllRole))
+	c.Query.NoRLS = false
+	c.Link("old")
+	long := d.session()
+	long.do("BEGIN;" + runstest.Row("late"))
+	// Every block with a handler is a transaction of its own.
+	d.sql("CREATE TABLE x (i int); DO $$ BEGIN FOR i IN 1..1100 LOOP BEGIN INSERT INTO x VALUES (i); EXCEPTION WHEN others THEN NULL; END; END LOOP; END $$")
+	c.Link("")
+	want := fmt.Sprintf("process %d has a transaction open", long.c.pg.PID())
+	if notes := strings.Join(c.Info.Notes, "\n"); !strings.Contains(notes, want) {
+		t.Errorf("notes %q, want %q", notes, want)
+	}
+	long.do("COMMIT")
+	c.Link("late")
 }
 
 // TestChainByTenant: the conditions of a chain and of tenants meet.

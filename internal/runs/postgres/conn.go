@@ -90,6 +90,9 @@ func (c *conn) begin(ctx context.Context, snapshot string, timeout time.Duration
 		"lock_timeout", "10s", "idle_in_transaction_session_timeout", "0",
 		"statement_timeout", strconv.FormatInt(timeout.Milliseconds(), 10),
 	}
+	if major, _, _ := strings.Cut(c.pg.ParameterStatus("server_version"), "."); len(major) == 2 && major >= "17" {
+		settings = append(settings, "transaction_timeout", "0")
+	}
 	if !ordered {
 		// Rows come in the order they lie in: nothing may follow an index.
 		settings = append(settings, "enable_indexscan", "off", "enable_indexonlyscan", "off")

@@ -83,6 +83,10 @@ func apply(ctx context.Context, c *conn, m runs.Migration, done func(runs.Step))
 		if err := flush(); err != nil {
 			return err
 		}
+		// It waits for transactions, and nobody for it.
+		if err := c.exec(ctx, "SET lock_timeout = '10min'"); err != nil {
+			return err
+		}
 		if err := c.exec(ctx, step.SQL); err != nil {
 			return err
 		}
