@@ -67,52 +67,43 @@ func fill(ctx context.Context, c *conn, rows iter.Seq[*runs.Run], about string) 
 			}
 		}
 	}
-	copier := &copyReader{next: rows}
-	defer copier.close()
-	if _, err := c.pg.CopyFrom(ctx, copier, "COPY "+table+" ("+strings.Join(runs.Columns, ", ")+") FROM STDIN (FORMAT binary)"); err != nil {
+	if err := copyRows(ctx, c, table, rows); err != nil {
 		return err
 	}
 	return c.exec(ctx, "COMMENT ON TABLE "+table+" IS "+quote(sampleMark+" "+about+")")+"; COMMIT; ANALYZE "+table)
 }
 
-// copyReader is a binary COPY of runs, made as it is read.
-type copyReader struct {
-	next  iter.Seq[*runs.Run]
-	pull  func() (*runs.Run, bool)
-	stop  func()
-	buf   []byte
-	begun bool
-	done  bool
+// copyRows sends rows while they are made. An interrupted copy may go on reading
+// for a moment: a pipe stands between, and the rows end with it.
+func copyRows(ctx context.Context, c *conn, table string, rows iter.Seq[*runs.Run]) error {
+	r, w := io.Pipe()
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		w.CloseWithError(writeCopy(w, rows))
+	}()
+	_, err := c.pg.CopyFrom(ctx, r, "COPY "+table+" ("+strings.Join(runs.Columns, ", ")+") FROM STDIN (FORMAT binary)")
+	r.Close()
+	<-made
+	return err
 }
 
-func (r *copyReader) close() {
-	if r.stop != nil {
-		r.stop()
-	}
-}
-
-// Read fills p. Rows are made until there are enough bytes.
-func (r *copyReader) Read(p []byte) (int, error) {
-	if !r.begun {
-		r.begun = true
-		r.pull, r.stop = iter.Pull(r.next)
-		r.buf = append(r.buf, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
-	}
-	for len(r.buf) < len(p) && !r.done {
-		run, ok := r.pull()
-		if !ok {
-			r.buf = binary.BigEndian.AppendUint16(r.buf, 0xFFFF)
-			r.done = true
-			break
+// writeCopy writes a binary COPY.
+func writeCopy(w io.Writer, rows iter.Seq[*runs.Run]) error {
+	const enough = 64 << 10
+	b := append(make([]byte, 0, 2*enough), "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	for r := range rows {
+		b = appendCopyRow(b, r)
+		if len(b) < enough {
+			continue
 		}
-		r.buf = appendCopyRow(r.buf, run)
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		b = b[:0]
 	}
-	if len(r.buf) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.buf)
-	r.buf = r.buf[:copy(r.buf, r.buf[n:])]
-	return n, nil
+	_, err := w.Write(binary.BigEndian.AppendUint16(b, 0xFFFF))
+	return err
 }
 
 func appendCopyRow(b []byte, r *runs.Run) []byte {
