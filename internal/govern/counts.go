@@ -15,6 +15,8 @@ type Counts struct {
 	Mentions uint64 `json:"mentions"` // events that name the person in what stays
 	Evidence uint64 `json:"evidence"` // files issued for events of the tenant
 	Exports  uint64 `json:"exports"`  // data sets of the tenant
+	// Datasets are the versions of these, the first thousand.
+	Datasets []string `json:"datasets,omitempty"`
 }
 
 // Events that say that something left the log.
@@ -30,7 +32,9 @@ func (c *Counts) Add(e *indelible.Event, subject string, covered bool) {
 	case eventEvidence:
 		c.Evidence++
 	case eventExported:
-		c.Exports++
+		if c.Exports++; c.Exports <= 1000 {
+			c.Datasets = append(c.Datasets, e.ResourceID)
+		}
 	}
 	if subject == "" {
 		c.Records++

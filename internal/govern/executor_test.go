@@ -283,8 +283,8 @@ func TestCounts(t *testing.T) {
 	c.Add(event("ben", "r", `{"to":"ann"}`), "ann", false) // in another's part
 	c.Add(event("ben", "ann", `{}`), "ann", true)
 	c.Add(event("ben", "r", `{}`), "ann", false)
-	c.Add(&indelible.Event{EventType: "dataset.exported"}, "ann", false)
-	if c.Records != 3 || c.Mentions != 3 || c.Exports != 1 {
+	c.Add(&indelible.Event{EventType: "dataset.exported", ResourceID: "v1"}, "ann", false)
+	if c.Records != 3 || c.Mentions != 3 || c.Exports != 1 || len(c.Datasets) != 1 || c.Datasets[0] != "v1" {
 		t.Errorf("%+v", c)
 	}
 }

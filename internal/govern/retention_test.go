@@ -392,3 +392,30 @@ func TestRetentionInterrupted(t *testing.T) {
 		})
 	}
 }
+
+// TestPlainRetention: where nothing is encrypted the class follows from the event,
+// and the month from the commit.
+func TestPlainRetention(t *testing.T) {
+	t.Parallel()
+	committed := time.Date(2025, 1, 10, 0, 0, 0, 0, time.UTC).UnixMilli()
+	payload := indelible.AppendPayload(nil, &[32]byte{}, []byte(`{"/event_type":"auth.login"}`))
+	for date, want := range map[string]bool{"2025-03-02": false, "2025-03-03": true} {
+		now, err := time.Parse(time.DateOnly, date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		class := "logins"
+		r := &Retention{
+			Decided: ledger.Decided{Retention: &indelible.Retention{Default: 400, Rules: []indelible.RetentionRule{{Class: "logins", Days: 30}}}},
+			Class:   func([]byte) (string, error) { return class, nil }, Now: now,
+		}
+		leaf := &indelible.Leaf{Kind: indelible.KindEvent, Time: committed}
+		if dead, err := r.deadPayload(t.Context(), leaf, payload, false); err != nil || dead != want {
+			t.Errorf("on %s: %v, %v", date, dead, err)
+		}
+		class = indelible.DefaultClass
+		if dead, err := r.deadPayload(t.Context(), leaf, payload, false); err != nil || dead {
+			t.Errorf("on %s an event of 400 days may go: %v", date, err)
+		}
+	}
+}
