@@ -8,6 +8,7 @@ import (
 
 	"indelible"
 	"indelible/internal/datadir"
+	"indelible/internal/disk"
 	"indelible/internal/journal"
 	"indelible/internal/ledger"
 	"indelible/internal/runs"
@@ -107,6 +108,8 @@ func classify(err error) (code int, hint string) {
 		return exitUnverified, "a newer version of this program is needed to read it"
 	case errors.Is(err, ledger.ErrWrongKey):
 		return exitWrongKey, "use the log.vkey that was handed out when the log began"
+	case errors.As(err, new(*disk.OpenFileError)):
+		return exitFailure, "" // the error says what to run
 	case errors.Is(err, seal.ErrUnavailable):
 		return exitFailure, "the service that holds the root key does not answer; try again when it does"
 	case errors.Is(err, indelible.ErrSealed), errors.Is(err, indelible.ErrWrongKey), errors.Is(err, seal.ErrUnknownKey), errors.Is(err, seal.ErrDenied), errors.Is(err, datadir.ErrNoKeyStore):

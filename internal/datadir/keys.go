@@ -62,12 +62,8 @@ func writeKey(dir, name string, f keyFile) error {
 func readKey(dir, name, kind string, size int) (keyFile, error) {
 	path := keyPath(dir, name)
 	var f keyFile
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := disk.CheckPrivate(path); err != nil {
 		return f, err
-	}
-	if info.Mode().Perm()&0o077 != 0 && permissionsMean {
-		return f, fmt.Errorf("%s can be read by others (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path)
 	}
 	b, err := disk.ReadFile(disk.OS, path, 1<<16)
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"errors"
 )
 
-const permissionsMean = false
-
 // ErrLocked: writing is not possible on this system.
 var ErrLocked = errors.New("ledgers can be verified on this system, not written: it has no file locks and directory syncs to rely on")
 

@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// permissionsMean: file modes say who can read a file on this system.
-const permissionsMean = true
-
 // ErrLocked: another process is this directory's writer.
 var ErrLocked = errors.New("another process is writing to this data directory")
 

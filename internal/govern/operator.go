@@ -10,9 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
@@ -59,12 +57,8 @@ func NewOperator(path, name string) (*Operator, error) {
 
 // ReadOperator reads an operator's key. A file others can read is refused.
 func ReadOperator(path string) (*Operator, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := disk.CheckPrivate(path); err != nil {
 		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o); run: chmod 600 %s", path, mode, path)
 	}
 	b, err := disk.ReadFile(disk.OS, path, 1<<14)
 	if err != nil {

@@ -42,11 +42,11 @@ var rooms = map[string]room{
 
 	"internal/journal": {[]string{".", "internal/disk"}, nil},
 	"internal/ledger":  {[]string{".", "internal/disk", "internal/journal", "internal/store"}, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
-	"internal/seal":    {[]string{"."}, []string{"modernc.org/sqlite"}},
+	"internal/seal":    {[]string{".", "internal/disk"}, []string{"modernc.org/sqlite"}},
 
 	"internal/seal/keyfile":  {[]string{"internal/disk", "internal/seal"}, []string{"filippo.io/age"}},
 	"internal/seal/awskms":   {[]string{"internal/seal"}, []string{"github.com/aws"}},
-	"internal/seal/vault":    {[]string{"internal/seal"}, nil},
+	"internal/seal/vault":    {[]string{"internal/disk", "internal/seal"}, nil},
 	"internal/seal/sealtest": {[]string{"internal/seal"}, nil},
 
 	"internal/recorder":             {[]string{".", "internal/journal", "internal/ledger", "internal/seal"}, []string{"github.com/google/uuid"}},

@@ -14,6 +14,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite", in Go
 
 	"indelible"
+	"indelible/internal/disk"
 )
 
 // schema of the key store. A destroyed key keeps its row without material.
@@ -86,12 +87,8 @@ func dataSource(path, more string) string {
 }
 
 func openDB(ctx context.Context, path string, readOnly bool) (*sql.DB, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := disk.CheckPrivate(path); err != nil {
 		return nil, err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("others can read it (mode %04o); run: chmod 600 %s", info.Mode().Perm(), path)
 	}
 	if !readOnly {
 		return checkDB(ctx, dataSource(path, "&_pragma=journal_mode(WAL)&_txlock=immediate"))

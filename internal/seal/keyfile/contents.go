@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"time"
 
@@ -78,18 +77,6 @@ func parse(b []byte) (contents, error) {
 		}
 	}
 	return c, nil
-}
-
-// checkMode refuses a file that others can read, where modes mean something.
-func checkMode(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil // said by whoever reads it
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return fmt.Errorf("%s can be read by others (mode %04o); run: chmod 600 %s", path, mode, path)
-	}
-	return nil
 }
 
 // replaceAndErase puts b in the place of a file and zeros over what was there.

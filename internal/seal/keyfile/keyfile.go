@@ -40,7 +40,7 @@ func Create(path string, passphrase []byte) (*File, error) {
 // file is encrypted, and may be nil. A file others can read is refused.
 func Open(path string, passphrase func() ([]byte, error)) (*File, error) {
 	f := &File{path: path}
-	if err := checkMode(path); err != nil {
+	if err := disk.CheckPrivate(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	b, err := disk.ReadFile(disk.OS, path, maxFile)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"indelible/internal/disk"
 	"indelible/internal/seal"
 )
 
@@ -62,12 +63,8 @@ func (c *Config) check() error {
 // A file others can read is refused.
 func TokenFromFile(path string) func() (string, error) {
 	return func() (string, error) {
-		info, err := os.Stat(path)
-		if err != nil {
+		if err := disk.CheckPrivate(path); err != nil {
 			return "", err
-		}
-		if mode := info.Mode().Perm(); mode&0o077 != 0 {
-			return "", fmt.Errorf("%s can be read by others (mode %04o); run: chmod 600 %s", path, mode, path)
 		}
 		f, err := os.Open(path)
 		if err != nil {
@@ -129,7 +126,7 @@ func (k *Key) call(ctx context.Context, method, path string, in, out any) error 
 	}
 	answer := struct{ Data any }{out}
 	if err := json.Unmarshal(b, &answer); err != nil {
-		return errors.New("Vault's answer is not what its API says")
+		return errors.New("the answer is not what the API of Vault says")
 	}
 	return nil
 }
