@@ -20,8 +20,10 @@ type Source interface {
 // earlier state. It has to be made again.
 var ErrOther = errors.New("the index does not belong to this log")
 
+// A transaction touches most pages of the indexes by value, so the more events
+// share one the better.
 const (
-	batchRows   = 4096  // events taken in at once
+	batchRows   = 16384 // events taken in at once
 	batchLeaves = 65536 // leaves, where few of them are events
 )
 
@@ -84,7 +86,7 @@ func read(ctx context.Context, src Source, first, size uint64, to chan<- batch) 
 		b.next = next
 		select {
 		case to <- b:
-			b = batch{first: next, rows: make([]Row, 0, batchRows)}
+			b = batch{first: next, rows: make([]Row, 0, len(b.rows))}
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -99,6 +101,7 @@ func read(ctx context.Context, src Source, first, size uint64, to chan<- batch) 
 				return err
 			}
 		}
+		row.Event.Details = nil // is not searched, and can be large
 		b.rows = append(b.rows, row)
 	}
 	if err := ctx.Err(); err != nil {

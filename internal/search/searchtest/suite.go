@@ -256,7 +256,7 @@ func (b broken) Events(ctx context.Context, first, end uint64) iter.Seq2[search.
 	return func(yield func(search.Row, error) bool) {
 		n := 0
 		for r, err := range b.Log.Events(ctx, first, end) {
-			if n++; n > 5000 {
+			if n++; n > 20_000 {
 				yield(search.Row{}, errBroken)
 				return
 			}
@@ -269,7 +269,7 @@ func (b broken) Events(ctx context.Context, first, end uint64) iter.Seq2[search.
 
 // follow: an index that was cut short goes on where it was.
 func follow(t *testing.T, ix search.Index) {
-	log := Events(9000)
+	log := Events(30_000)
 	var shown []uint64
 	if _, err := search.CatchUp(t.Context(), ix, broken{log}, nil); !errors.Is(err, errBroken) {
 		t.Fatalf("a log that cannot be read: %v", err)
@@ -295,7 +295,7 @@ func follow(t *testing.T, ix search.Index) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := search.CatchUp(ctx, ix, Events(9500), nil); !errors.Is(err, context.Canceled) {
+	if _, err := search.CatchUp(ctx, ix, Events(30_500), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -64,7 +64,7 @@ func Open(ctx context.Context, path, log string) (*Index, error) {
 	f.Close()
 	x := &Index{}
 	source := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
-		"&_pragma=secure_delete(1)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)&_txlock=immediate"
+		"&_pragma=secure_delete(1)&_pragma=wal_autocheckpoint(16384)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)&_txlock=immediate"
 	if x.write, err = sql.Open("sqlite", source); err != nil {
 		return nil, err
 	}
