@@ -16,6 +16,7 @@ import (
 
 	"indelible"
 	"indelible/internal/access"
+	"indelible/internal/access/cedar"
 	"indelible/internal/api"
 )
 
@@ -401,5 +402,45 @@ func TestLearnsNothing(t *testing.T) {
 	}
 	if a := w.get("reader of all", "/v1/events/"+id(1)+"?tenant_id=globex"); a.status != 200 {
 		t.Errorf("one of them, by tenant: status %d, %s", a.status, a.body)
+	}
+}
+
+// TestOwnPolicies: a tenant that policies take away is not seen, and pages go on
+// behind its events.
+func TestOwnPolicies(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *api.Config) {
+		own := string(cedar.Default) + `forbid (principal, action == Action::"read_events", resource == Tenant::"globex");`
+		p, err := cedar.New("own", []byte(own))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Policy = p
+	})
+	w.post(1, "acme")
+	for n := range 5 {
+		w.post(10+n, "globex")
+	}
+	w.post(2, "acme")
+	var ids []string
+	next := ""
+	for round := 0; round == 0 || next != ""; round++ {
+		query := "?limit=2"
+		if next != "" {
+			query += "&cursor=" + next
+		}
+		p := w.search("reader of all", query)
+		for _, e := range p.Events {
+			ids = append(ids, e.Event.ID)
+		}
+		if next = p.Next; round > 20 {
+			t.Fatal("pages without end")
+		}
+	}
+	if !slices.Equal(ids, []string{id(2), id(1)}) {
+		t.Errorf("found %v", ids)
+	}
+	if a := w.get("reader of all", "/v1/events/"+id(10)); a.status != 404 {
+		t.Errorf("an event of it: status %d", a.status)
 	}
 }

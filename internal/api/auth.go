@@ -61,6 +61,12 @@ func (s *Server) authenticated(next func(*asking) error) http.Handler {
 			p.write(w)
 			return
 		}
+		if r.Method == http.MethodGet {
+			if p := s.limits.look(who.KeyID); p != nil {
+				p.write(w)
+				return
+			}
+		}
 		reason := r.Header.Get("X-Justification")
 		if len(reason) > 1000 || !utf8.ValidString(reason) {
 			problem(http.StatusBadRequest, "bad_request", "X-Justification has at most 1000 bytes of UTF-8").write(w)

@@ -231,6 +231,13 @@ func TestRate(t *testing.T) {
 			t.Errorf("a key that has sent too much: status %d, %s, %v", a.status, a.body, a.header)
 		}
 	}
+	looked := 0
+	for looked < 1000 && w.get("reader", "/v1/events?limit=1").status == 200 {
+		looked++
+	}
+	if looked < 100 || looked > 500 {
+		t.Errorf("a key that looks all the time was let in %d times", looked)
+	}
 	if a := w.do("writer of globex", "POST", "/v1/events", event(901, "globex")); a.status != 201 {
 		t.Errorf("another key: status %d, %s", a.status, a.body)
 	}

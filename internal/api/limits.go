@@ -12,7 +12,8 @@ type limits struct {
 	clock func() time.Time
 
 	mu      sync.Mutex
-	buckets map[string]*bucket // by key id
+	buckets map[string]*bucket // by key id: of events
+	looks   map[string]*bucket // the same: of requests that read
 	large   int                // bodies in memory
 	largeOf map[string]int
 }
@@ -30,25 +31,44 @@ type bucket struct {
 	at   time.Time
 }
 
+// looksASecond is how often a key may look: each look is itself recorded.
+const looksASecond = 200
+
 // take lets n events of a key pass, or says how long to wait.
 func (l *limits) take(key string, n int) *Problem {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.clock()
-	b := l.buckets[key]
-	if b == nil {
-		if l.buckets == nil {
-			l.buckets = make(map[string]*bucket)
-		}
-		b = &bucket{left: burst * l.rate, at: now}
-		l.buckets[key] = b // keys are few: the server's own
+	l.begin()
+	return l.from(l.buckets, key, l.rate, n)
+}
+
+// look lets one request that reads pass.
+func (l *limits) look(key string) *Problem {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.begin()
+	return l.from(l.looks, key, looksASecond, 1)
+}
+
+func (l *limits) begin() {
+	if l.buckets == nil { // keys are few: the server's own
+		l.buckets, l.looks = make(map[string]*bucket), make(map[string]*bucket)
 	}
-	b.left = min(burst*l.rate, b.left+now.Sub(b.at).Seconds()*l.rate)
+}
+
+func (l *limits) from(buckets map[string]*bucket, key string, rate float64, n int) *Problem {
+	now := l.clock()
+	b := buckets[key]
+	if b == nil {
+		b = &bucket{left: burst * rate, at: now}
+		buckets[key] = b
+	}
+	b.left = min(burst*rate, b.left+now.Sub(b.at).Seconds()*rate)
 	b.at = now
 	// Whoever has anything left may send one batch: the rest is owed.
 	if b.left <= 0 {
-		wait := time.Duration(-b.left / l.rate * float64(time.Second))
-		return problem(http.StatusTooManyRequests, "rate", "this key sends more than it may").after(max(time.Second, wait.Round(time.Second)))
+		wait := time.Duration(-b.left / rate * float64(time.Second))
+		return problem(http.StatusTooManyRequests, "rate", "this key asks for more than it may").after(max(time.Second, wait.Round(time.Second)))
 	}
 	b.left -= float64(n)
 	return nil

@@ -102,21 +102,29 @@ func (a *asking) aboutTenants(scope access.TenantScope, named string, query map[
 func (s *Server) find(a *asking, shot *shot, scope access.TenantScope, q search.Query, size uint64, in map[string]string) (*page, []uint64, error) {
 	p := &page{Events: []shown{}, TreeSize: size}
 	var places []uint64
-	limit, bytes := q.Limit, 0
+	limit, bytes, read := q.Limit, 0, 0
+	next := func(last uint64) string {
+		c := cursor{Size: size, At: last}
+		if q.LogOrder {
+			c.At++
+		}
+		return s.sealCursor(c, a.who, in)
+	}
 	q.Limit = limit + 1 // one more tells whether there is a next page
 	for f, err := range search.Results(a.Context(), s.cfg.Index, q, shot.log.Read) {
 		if err != nil {
 			return nil, nil, err
 		}
+		read++
 		if !scope.Allows(f.Event.TenantID) {
+			// Policies may take single tenants from somebody who has all.
+			if read > limit {
+				p.Next = next(f.Index)
+			}
 			continue
 		}
 		if len(places) == limit || bytes > maxPage {
-			c := cursor{Size: size, At: places[len(places)-1]}
-			if q.LogOrder {
-				c.At++
-			}
-			p.Next = s.sealCursor(c, a.who, in)
+			p.Next = next(places[len(places)-1])
 			break
 		}
 		e := show(f)
