@@ -192,6 +192,10 @@ func TestDiffAndPurge(t *testing.T) {
 	if d, err = dataset.Diff(t.Context(), one.open(), again.open()); err != nil || !d.Equal() || d.Same != 400 {
 		t.Errorf("%+v %v", d, err)
 	}
+	// A writer that died after the last file had its name.
+	if err := os.WriteFile(filepath.Join(one.dir, ".evidence.json.unfinished-00"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := one.open().Purge(t.Context(), one.book, one.job()); err != nil {
 		t.Fatal(err)
 	}

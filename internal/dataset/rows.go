@@ -276,7 +276,8 @@ func evidenceOf(manifest string) string {
 	return strings.TrimSuffix(manifest, "json") + evidenceName
 }
 
-// Purge deletes the files of a dataset after it has recorded that it does.
+// Purge deletes the files of a dataset, and what writers of them that died left
+// unfinished, after it has recorded that it does.
 func (o *Opened) Purge(ctx context.Context, r Recorder, j *Job) error {
 	for _, m := range o.manifests {
 		e, err := purgedEvent(m, j.now(), j.Actor, j.ActorKind)
@@ -288,6 +289,9 @@ func (o *Opened) Purge(ctx context.Context, r Recorder, j *Job) error {
 		}
 	}
 	for _, name := range o.Files() {
+		if err := o.place.Sweep(ctx, name); err != nil {
+			return err
+		}
 		if err := o.place.Remove(ctx, name); err != nil {
 			return err
 		}
