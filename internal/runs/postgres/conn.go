@@ -13,7 +13,10 @@ import (
 )
 
 // conn is one connection.
-type conn struct{ pg *pgconn.PgConn }
+type conn struct {
+	pg     *pgconn.PgConn
+	tenant string // whom the policy shows, * for all; empty before anybody was named
+}
 
 // bodySlack is what a message may hold besides a row's values.
 const bodySlack = 1 << 20
@@ -28,7 +31,7 @@ func connect(ctx context.Context, config *pgconn.Config, maxRow int64) (*conn, e
 	if err != nil {
 		return nil, explain(ctx, "connect to PostgreSQL", err)
 	}
-	return &conn{pg}, nil
+	return &conn{pg: pg}, nil
 }
 
 // close ends the connection, politely if the server listens.

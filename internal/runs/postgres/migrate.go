@@ -287,13 +287,13 @@ func isolationSteps(t *table, have *inventory) []runs.Step {
 	} else {
 		policy(policyOpen, "everybody else sees and writes what they did before", "TO PUBLIC USING (true) WITH CHECK (true)")
 	}
-	equal := "tenant_id = current_setting('" + tenantSetting + "', true)"
+	equal := "tenant_id = " + policySetting
 	if c, _ := t.column("tenant_id"); c.oid != typeText && c.oid != typeVarchar {
-		equal = "tenant_id::text = current_setting('" + tenantSetting + "', true)"
+		equal = "tenant_id::text = " + policySetting
 	}
 	policy(policyTenant, "an exporter sees the rows of one tenant", "AS RESTRICTIVE FOR SELECT TO "+exportRole+" USING ("+equal+")")
 	policy(policyTenantAll, "the exporter of everything sees one tenant, or all when it says so", "AS RESTRICTIVE FOR SELECT TO "+exportAllRole+
-		" USING (current_setting('"+tenantSetting+"', true) = '*' OR "+equal+")")
+		" USING ("+policySetting+" = '*' OR "+equal+")")
 	if !t.secured {
 		steps = append(steps, runs.Step{What: "put the policies in force", SQL: "ALTER TABLE " + t.name + " ENABLE ROW LEVEL SECURITY"})
 	}

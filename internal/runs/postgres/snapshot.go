@@ -279,7 +279,13 @@ func (s *snapshot) confine(ctx context.Context, c *conn, tenant string) error {
 	if tenant == "" {
 		tenant = "*"
 	}
+	if c.tenant == tenant {
+		return nil // the setting lasts as long as the transaction
+	}
 	_, err := c.query(ctx, "SELECT set_config('"+tenantSetting+"', $1, true)", tenant)
+	if err == nil {
+		c.tenant = tenant
+	}
 	return err
 }
 
