@@ -49,7 +49,11 @@ func (rd *reading) run(ctx context.Context, stages ...func(*block) error) error 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	jobs := max(1, min(rd.jobs, rd.shards))
-	ahead := max(3, readAhead/jobs/rd.blockSize())
+	size := rd.blockSize()
+	if !rd.lines {
+		size *= 3 // with the rows beside their content
+	}
+	ahead := max(3, readAhead/jobs/size)
 	queues := make([]chan *block, rd.shards)
 	for i := range queues {
 		queues[i] = make(chan *block, ahead)

@@ -201,7 +201,7 @@ func (f Format) Create(w io.Writer, columns []runs.Column, revision bool, export
 		schema, parquet.CreatedBy("indelible", "1", ""), parquet.PageBufferSize(512 << 10), parquet.DictionaryMaxBytes(1 << 20),
 	}
 	if f.Compressed {
-		options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}))
+		options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}))
 	}
 	return &file{w: parquet.NewGenericWriter[any](w, options...), columns: cols}, nil
 }
