@@ -23,7 +23,8 @@ var topics = func() map[string]topic {
 	for t, list := range map[topic][]string{
 		aboutPhone: {"phone", "phones", "telephone", "tel", "mobile", "cell", "cellphone", "call", "calling", "called", "callback", "fax", "contact", "reach",
 			"reached", "dial", "dialed", "dialled", "answering", "answer", "sms", "whatsapp", "ring", "msisdn", "handset", "hotline", "voicemail", "texted",
-			"telefon", "handy", "mobil", "telefono", "téléphone", "phonenumber", "caller", "callers", "landline"},
+			"telefon", "handy", "mobil", "telefono", "téléphone", "phonenumber", "caller", "callers", "landline",
+			"office", "phoned", "phoning", "calls", "texting", "dialing", "dialling", "ringing", "tél", "teléfono", "telefonnummer", "switchboard", "helpline"},
 		aboutCard: {"card", "cards", "creditcard", "credit", "debit", "visa", "mastercard", "amex", "maestro", "discover", "jcb", "diners", "pan", "cc", "ccn", "cardnumber",
 			"payment", "charge", "charged", "unionpay"},
 		aboutSSN:     {"ssn", "ssns", "social", "security", "socialsecurity"},
@@ -117,11 +118,30 @@ func topicOfWords(b []byte, start, low, words int, without topic) topic {
 			continue
 		}
 		words--
+		if without != 0 && isOurNumber(b, i, e, low) {
+			return aboutPhone
+		}
 		if t := topicOf(b[i:e]) &^ without; t != 0 {
 			return t
 		}
 	}
 	return 0
+}
+
+// isOurNumber: the number of a person, and of nothing else, is a phone's.
+func isOurNumber(b []byte, start, end, low int) bool {
+	if lowered(b[start:end]) != "number" || start == 0 || b[start-1] != ' ' {
+		return false
+	}
+	i := start - 1
+	for i > low && class[b[i-1]]&letter != 0 {
+		i--
+	}
+	switch lowered(b[i : start-1]) {
+	case "my", "your", "his", "her", "our", "their", "new", "direct":
+		return true
+	}
+	return false
 }
 
 func topicAfter(b []byte, end int) topic {

@@ -250,7 +250,7 @@ func (s *Scanner) ssn(b []byte, start, end int) int {
 	switch {
 	case t == aboutSSN:
 		s.add(SSN, "ssn", Context, start, end)
-	case sep == '-' && t != aboutOther && t != aboutVersion && t != aboutPhone:
+	case sep == '-' && t != aboutOther && t != aboutVersion:
 		s.add(SSN, "ssn", Validated, start, end)
 	default:
 		return 0

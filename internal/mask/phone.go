@@ -138,7 +138,7 @@ func (s *Scanner) phone(b []byte, start, end int) int {
 
 func (s *Scanner) phoneOf(b []byte, start int, sh *shape) int {
 	n := len(sh.digits)
-	if n < 7 || n > maxPhone+2 {
+	if n < 6 || n > maxPhone+2 || n == 6 && len(sh.groups) < 3 {
 		return 0
 	}
 	end, ext := sh.end, false
