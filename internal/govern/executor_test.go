@@ -249,6 +249,31 @@ func TestProposals(t *testing.T) {
 	}
 }
 
+// TestSweep: what a writer left that was cut short goes, what one is at stays.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	p := f.approved()
+	left, fresh := filepath.Join(f.dir, "proposals", ".tmp-1"), filepath.Join(f.dir, "proposals", ".tmp-2")
+	for _, name := range []string{left, fresh} {
+		if err := os.WriteFile(name, []byte("ann"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(left, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := f.props.List(); err != nil || len(list) != 1 || list[0].ID() != p.ID() {
+		t.Errorf("%d proposals, %v", len(list), err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an old unfinished file is still there: %v", err)
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("a fresh one is gone: %v", err)
+	}
+}
+
 func TestOperatorFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "key")

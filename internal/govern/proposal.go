@@ -182,6 +182,9 @@ var ErrSamePerson = errors.New("a second operator has to approve")
 
 // List returns the open proposals, oldest first, those that ended among them.
 func (s *Proposals) List() ([]*Proposal, error) {
+	if err := s.sweep(); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -209,7 +212,12 @@ func (s *Proposals) List() ([]*Proposal, error) {
 // Remove takes a proposal away, and writes zeros over the bytes it had: it
 // named a person. Removing what is not there is no error.
 func (s *Proposals) Remove(id indelible.ID) error {
-	f, err := os.OpenFile(s.path(id), os.O_WRONLY, 0)
+	return errors.Join(wipe(s.path(id)), s.sweep())
+}
+
+// wipe removes a file and writes zeros over the bytes it had.
+func wipe(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -221,12 +229,30 @@ func (s *Proposals) Remove(id indelible.ID) error {
 	if err != nil {
 		return err
 	}
-	// A crash in between leaves a file of zeros, which is no proposal.
-	if err := disk.OS.Remove(s.path(id)); err != nil {
+	// A crash in between leaves bytes without a name.
+	if err := disk.OS.Remove(name); err != nil {
 		return err
 	}
 	if _, err := f.WriteAt(make([]byte, info.Size()), 0); err != nil {
 		return err
 	}
 	return f.Sync()
+}
+
+// sweepAfter is how old an unfinished file is that nobody is writing any more.
+const sweepAfter = 10 * time.Second
+
+// sweep removes what writers left unfinished that were cut short.
+func (s *Proposals) sweep() error {
+	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		info, ierr := e.Info()
+		if ierr == nil && strings.HasPrefix(e.Name(), disk.TempPrefix) && time.Since(info.ModTime()) > sweepAfter {
+			err = errors.Join(err, wipe(filepath.Join(s.dir, e.Name())))
+		}
+	}
+	return err
 }
