@@ -338,3 +338,53 @@ func bareLatency(e *env, callers int, d time.Duration) ([]time.Duration, error) 
 	close(stop)
 	return took, failed
 }
+
+// benchServed loads a server steadily with half of what it can take, and watches
+// the memory of server and client together: 5 minutes, with -soak 30.
+func benchServed(ctx context.Context, e *env) error {
+	top, err := httpOnce(ctx, filepath.Join(e.dir, "served-top"), true)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(e.dir, "served")
+	defer os.RemoveAll(path)
+	s, err := newServed(ctx, path)
+	if err != nil {
+		return err
+	}
+	length := 5 * time.Minute
+	if e.soak {
+		length = 30 * time.Minute
+	}
+	all := batches()
+	tick := time.NewTicker(time.Duration(float64(httpBatch) / (top / 2) * float64(time.Second)))
+	defer tick.Stop()
+	memory := watchMemory()
+	var early, late uint64 // the peaks of the second and the last quarter
+	begun, n := time.Now(), 0
+	for ; time.Since(begun) < length; n++ {
+		<-tick.C
+		var body bytes.Buffer
+		for i, ev := range all[n%len(all)] {
+			fresh := *ev
+			fresh.ID = fmt.Sprintf("%08x-0000-4000-8000-%012x", n, i)
+			body.Write(fresh.AppendCanonical(nil))
+			body.WriteByte('\n')
+		}
+		if err := s.post(ctx, "application/x-ndjson", &body); err != nil {
+			return errors.Join(err, s.close())
+		}
+		switch t := time.Since(begun); {
+		case t > length*3/4:
+			late = max(late, resident())
+		case t > length/4 && t < length/2:
+			early = max(early, resident())
+		}
+	}
+	peak := memory()
+	rate := float64(n*httpBatch) / time.Since(begun).Seconds()
+	growth := (float64(late) - float64(early)) / 1e6 / (length / 2).Minutes()
+	row(fmt.Sprintf("memory of a server that takes %.0f events/s for %s, its client included, peak", rate, length), fmt.Sprintf("%.0f MB", float64(peak)/1e6), "250 MB", "350 MB")
+	row("growth, from the peak of the second quarter to that of the last", fmt.Sprintf("%.1f MB/min", growth), "flat", "1 MB/min")
+	return s.close()
+}

@@ -41,6 +41,12 @@ CREATE VIRTUAL TABLE words USING fts5 (text, content='', contentless_delete=1, d
 // schemaVersion is SQLite's user_version of this schema.
 const schemaVersion = 1
 
+// How much each connection keeps in memory: one writes, four read.
+const (
+	writeCache = "&_pragma=cache_size(-32768)"
+	readCache  = "&_pragma=cache_size(-8192)"
+)
+
 // blockLeaves is how many leaves a row of blocks speaks of.
 const blockLeaves = 1024
 
@@ -64,13 +70,13 @@ func Open(ctx context.Context, path, log string) (*Index, error) {
 	f.Close()
 	x := &Index{}
 	source := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
-		"&_pragma=secure_delete(1)&_pragma=wal_autocheckpoint(16384)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)&_txlock=immediate"
-	if x.write, err = sql.Open("sqlite", source); err != nil {
+		"&_pragma=secure_delete(1)&_pragma=wal_autocheckpoint(16384)&_pragma=temp_store(MEMORY)&_txlock=immediate"
+	if x.write, err = sql.Open("sqlite", source+writeCache); err != nil {
 		return nil, err
 	}
 	x.write.SetMaxOpenConns(1)
 	if err = x.prepare(ctx, log); err == nil {
-		x.db, err = sql.Open("sqlite", source+"&_pragma=query_only(1)")
+		x.db, err = sql.Open("sqlite", source+readCache+"&_pragma=query_only(1)")
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("search index %s: %w", path, err), x.write.Close())
