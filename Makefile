@@ -14,7 +14,7 @@ help:
 	@echo "make bench   benchmarks against limits measured in the same run (BENCH=append,verify)"
 	@echo "make bench-mask  what the mask finds, and how fast"
 	@echo "make fuzz    every fuzz target for FUZZTIME (30s)"
-	@echo "make soak    long tests and 5 million events; hours"
+	@echo "make soak    thousands of kills, every byte flipped, 5 million events; hours"
 	@echo "make clean   what was built, the demo and the tools"
 
 build:
@@ -60,7 +60,7 @@ bench-mask:
 
 soak:
 	@scripts/tools versitygw postgresql pgbouncer
-	SOAK=1 go test -timeout 6h -run Soak -v ./...
+	SOAK=1 go test -timeout 6h -run 'TestKill|TestServerKilled|TestFlipBytes' -v ./cmd/indelible ./internal/ledger
 	cd bench && go run . -soak
 
 FUZZTIME := 30s
