@@ -89,6 +89,9 @@ func TestExport(t *testing.T) {
 	x.export("runs.jsonl", "--all-tenants").want(exitFailure, "--overwrite")
 	x.run("verify").want(exitOK)
 
+	x.export("none.jsonl", "--tenant", `o'brien "x" -- \`).want(exitOK, "rows        0 in 1 file")
+	x.export("limit0.jsonl", "--tenant", "acme", "--limit", "0").want(exitOK, "rows        0 in 1 file")
+	x.run("dataset", "verify", x.path("none.jsonl")).want(exitOK)
 	x.export("data", "--tenant", "acme", "--tenant", "globex").want(exitOK)
 	x.run("dataset", "verify", x.path("data")).want(exitOK)
 	b[len(b)/2] ^= 1
