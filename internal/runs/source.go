@@ -47,7 +47,7 @@ type Query struct {
 	Limit        Int      // at most so many rows of each tenant's scan; then there is one shard
 
 	Columns []string // what to read; none is every column of Run. Other names are extra columns
-	Ordered bool     // by created_at, then id, in one shard
+	Ordered bool     // by created_at, then id
 	Range   *Range   // a link of a chain; nil reads what is there
 
 	Jobs     int           // how many shards are read at the same time; 0 is 1

@@ -26,6 +26,7 @@ const pagesPerShard = 128
 type plan struct {
 	Pages  int64   `json:"pages"`
 	Shards int     `json:"shards"`
+	Times  []int64 `json:"times,omitempty"` // where ranges of created_at end, in microseconds, for rows in its order
 	Next   *cursor `json:"next,omitempty"`
 }
 
@@ -86,7 +87,7 @@ func (s *snapshot) prepare(ctx context.Context, c *conn) error {
 	var before *plan
 	if q.Plan != nil {
 		before = new(plan)
-		if err := json.Unmarshal(q.Plan, before); err != nil || before.Shards < 1 || before.Shards > maxShards || before.Pages < 0 {
+		if err := json.Unmarshal(q.Plan, before); err != nil || before.Shards < 1 || before.Shards > maxShards || before.Pages < 0 || !before.inOrder(q.Ordered) {
 			return runs.Failf(runs.Usage, "remove the attempt, and start again", "the plan of the attempt before cannot be read")
 		}
 	}
@@ -98,7 +99,9 @@ func (s *snapshot) prepare(ctx context.Context, c *conn) error {
 	} else {
 		s.info.Guarantee = runs.OneSnapshot
 	}
-	s.cut(before)
+	if err := s.cut(ctx, c, before); err != nil {
+		return err
+	}
 	// A question that cannot be asked is an error now, not after the first row.
 	if err := t.filter(new(statement), q); err != nil {
 		return err
@@ -169,19 +172,30 @@ func (s *snapshot) countNull(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// cut decides on the shards: ranges of pages, the same for the same table.
-func (s *snapshot) cut(before *plan) {
-	s.plan.Pages = s.table.pages
-	s.plan.Shards = int(min(max(s.table.pages/pagesPerShard, 1), maxShards))
-	// In one piece: what has an order of its own, what ends early, and what an
-	// index finds.
-	if s.q.Ordered || s.q.Limit.Valid || s.link != nil && !s.link.begins && s.table.indexed {
-		s.plan.Shards = 1
-	}
+// cut decides on the shards: ranges of pages, or of time, the same for the same
+// table.
+func (s *snapshot) cut(ctx context.Context, c *conn, before *plan) error {
 	if before != nil {
-		s.plan.Pages, s.plan.Shards = before.Pages, before.Shards
+		s.plan.Pages, s.plan.Shards, s.plan.Times = before.Pages, before.Shards, before.Times
+		return nil
 	}
+	s.plan.Pages = s.table.pages
+	switch {
+	case s.q.Ordered:
+		if err := s.cutTimes(ctx, c); err != nil {
+			return err
+		}
+		s.plan.Shards = len(s.plan.Times) + 1
+	case s.q.Limit.Valid || s.link != nil && !s.link.begins && s.table.indexed:
+		s.plan.Shards = 1 // what ends early, and what an index finds
+	default:
+		s.plan.Shards = int(s.cuts())
+	}
+	return nil
 }
+
+// cuts is how many shards are worth their while.
+func (s *snapshot) cuts() int64 { return min(max(s.table.pages/pagesPerShard, 1), maxShards) }
 
 // Info describes the snapshot.
 func (s *snapshot) Info() runs.Info { return s.info }
@@ -299,8 +313,11 @@ func (s *snapshot) whereTenant(st *statement, tenant string) {
 // where writes all conditions of a shard.
 func (s *snapshot) where(tenant string, shard int) (*statement, error) {
 	st := new(statement)
-	if s.plan.Shards > 1 {
-		n := int64(s.plan.Shards)
+	switch n := int64(s.plan.Shards); {
+	case n == 1:
+	case s.q.Ordered:
+		s.whereTime(st, shard)
+	default:
 		if shard > 0 {
 			st.and("ctid >= " + st.bind(fmt.Sprintf("(%d,0)", int64(shard)*s.plan.Pages/n)) + "::tid")
 		}
