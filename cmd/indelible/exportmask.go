@@ -31,6 +31,7 @@ type exportMask struct {
 	several bool // tenants: their names are hidden
 
 	keys    *pseudonymKeys // nil: redact
+	erased  *erasedPersons
 	mu      sync.Mutex
 	maskers []*mask.Masker
 }
@@ -52,6 +53,9 @@ func (a *app) masking(ctx context.Context, d *datadir.Directory, idKey *[32]byte
 		if !d.Encrypted() {
 			return done, failf(exitNoLedger, "say --mask redact to write [TYPE] in their place, or make a ledger with encrypted records: its key store holds the keys of pseudonyms",
 				"pseudonyms need a key, and this ledger has no key store")
+		}
+		if x.erased, err = a.erasedPersons(ctx, idKey); err != nil {
+			return done, err
 		}
 		keys, err := d.OpenKeys(ctx, false, a.env)
 		if err != nil {
@@ -97,7 +101,7 @@ func (x *exportMask) masker(columns []runs.Column) (dataset.Masker, error) {
 	r := &rowMasker{export: x, extra: columns}
 	m, err := mask.New(x.policy, mask.Options{
 		Redact: x.keys == nil, Key: make([]byte, mask.MinKey), // each row's tenant brings its key, and who of it was erased
-		Suppressed: func(token string) bool { return r.erased[token] },
+		Suppressed: func(token, found, compared string) bool { return r.erased != nil && r.erased(token, found, compared) },
 	})
 	if err != nil {
 		return nil, err
@@ -115,8 +119,8 @@ type rowMasker struct {
 	masker *mask.Masker
 	extra  []runs.Column
 	tenant string
-	erased map[string]bool // pseudonyms of the tenant's persons who were erased
-	shown  []byte          // what stands for the tenant
+	erased func(token, found, compared string) bool // whether it is of somebody of the tenant who was erased; nil: nobody was
+	shown  []byte                                   // what stands for the tenant
 	began  bool
 	rows   uint64
 	buf    []byte
@@ -167,7 +171,7 @@ func (m *rowMasker) begin(tenant string) error {
 	if err := m.masker.For(tenant, key); err != nil {
 		return err
 	}
-	if m.erased, err = m.export.keys.erased(m.export.ctx, tenant); err != nil {
+	if m.erased, err = m.export.erased.of(m.export.ctx, tenant); err != nil {
 		return err
 	}
 	if m.export.several {

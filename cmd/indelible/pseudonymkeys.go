@@ -53,14 +53,6 @@ func (p *pseudonymKeys) of(ctx context.Context, tenant string) ([]byte, error) {
 	return k.Key[:], nil
 }
 
-// erased are the pseudonyms of a tenant's persons who were erased.
-func (p *pseudonymKeys) erased(ctx context.Context, tenant string) (map[string]bool, error) {
-	if p == nil {
-		return nil, nil
-	}
-	return p.keys.Suppressed(ctx, indelible.TenantRef(p.idKey, tenant))
-}
-
 // tokensOf are the pseudonyms a person has in data sets, as whatever kind of
 // identity the name may be found there.
 func tokensOf(ctx context.Context, d *datadir.Directory, keys *seal.Keys, idKey *[32]byte, tenant, subject string) (tokens []string, err error) {

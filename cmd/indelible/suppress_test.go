@@ -2,14 +2,19 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"indelible"
+	"indelible/internal/datadir"
 )
 
 // TestErasedPersonInExports: after an erasure the person's pseudonym is in no
-// data set any more, and others' are as they were.
+// data set any more, and others' are as they were; also with a key store from
+// before the erasure, and under a new key of pseudonyms.
 func TestErasedPersonInExports(t *testing.T) {
 	t.Parallel()
 	l := newTestLog(t, 0)
@@ -37,13 +42,52 @@ func TestErasedPersonInExports(t *testing.T) {
 		}
 	}
 	_, before := export("before.jsonl")
+	l.run("", "append", "-q") // a writer that ends leaves the key store in one file
+	old := l.copyKeyStore()
 	l.run("", "approve", strings.TrimSpace(l.run("", "erase", "--tenant", "acme", "--subject", "ann.lee@example.com")))
-	all, after := export("after.jsonl")
-	if len(before) != 20 || len(after) != 20 || strings.Contains(all, "ann.lee") {
-		t.Fatalf("%d and %d addresses, want 20 each", len(before), len(after))
+	if len(before) != 20 || before[0] == "" || before[1] == "" {
+		t.Fatalf("%d addresses, want 20: %q", len(before), before)
 	}
-	if before[0] == "" || after[0] != "" || after[1] != before[1] || before[1] == "" {
-		t.Errorf("before %q, after %q", before[:2], after[:2])
+	want := func(name string) (ben string) {
+		t.Helper()
+		all, after := export(name)
+		if len(after) != 20 || strings.Contains(all, "ann.lee") || strings.Contains(all, before[0]) && before[0] != "" {
+			t.Fatalf("%s: %d addresses, want 20 and nothing of the erased", name, len(after))
+		}
+		for i := 0; i < len(after); i += 2 {
+			if after[i] != "" || after[i+1] == "" {
+				t.Errorf("%s: the erased is %q, the other %q", name, after[i], after[i+1])
+			}
+		}
+		return after[1]
+	}
+	if ben := want("after.jsonl"); ben != before[1] {
+		t.Errorf("the other was %q and is %q", before[1], ben)
+	}
+	// A key store from before the erasure has no list of pseudonyms.
+	l.putKeyStore(old)
+	if ben := want("restored.jsonl"); ben != before[1] {
+		t.Errorf("with the restored key store the other was %q and is %q", before[1], ben)
+	}
+	// Under another key the list, if it is there, names nobody.
+	d, err := datadir.Open(t.Context(), l.dir, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	idKey, err := datadir.LoadIDKey(l.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := d.OpenKeys(t.Context(), false, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = keys.RotatePurpose(t.Context(), indelible.TenantRef(idKey, "acme"), pseudonymPurpose)
+	if err := errors.Join(err, keys.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if ben := want("rotated.jsonl"); ben == before[1] {
+		t.Errorf("the key was rotated, the other is still %q", ben)
 	}
 }
 

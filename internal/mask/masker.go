@@ -13,9 +13,10 @@ type Options struct {
 	Key []byte
 	// Redact makes [TYPE] of what would become a pseudonym.
 	Redact bool
-	// Suppressed reports whether the person with this pseudonym was erased:
-	// then [TYPE] stands in its place.
-	Suppressed func(token string) bool
+	// Suppressed reports whether the person with this pseudonym, or whom one of
+	// the two spellings names, was erased: then [TYPE] stands in its place. The
+	// spellings are the value as it was found, and as it is compared.
+	Suppressed func(token, found, compared string) bool
 	// Report also looks for what the policy keeps.
 	Report bool
 	// Explain is called with each finding, in order, and what is done with it.

@@ -116,12 +116,21 @@ func TestPseudonyms(t *testing.T) {
 	if token != "lpfyqnmu43cezqtwwctposfpbq" {
 		t.Errorf("the pseudonym of a key and a value never changes; it is %s", token)
 	}
-	erased, err := mask.New(mask.Strict(), mask.Options{Key: bytes.Repeat([]byte("k"), mask.MinKey), Suppressed: func(x string) bool { return x == token }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := of(erased, "m", "bob@example.com"); got != `{"m":"[EMAIL_ADDRESS]"}` {
-		t.Errorf("of the erased stays %s", got)
+	for by, suppressed := range map[string]func(token, found, compared string) bool{
+		"pseudonym":         func(x, _, _ string) bool { return x == token },
+		"value as it is":    func(_, x, _ string) bool { return x == "BOB@example.com" },
+		"value as compared": func(_, _, x string) bool { return x == "bob@example.com" },
+	} {
+		erased, err := mask.New(mask.Strict(), mask.Options{Key: bytes.Repeat([]byte("k"), mask.MinKey), Suppressed: suppressed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := of(erased, "m", "BOB@example.com"); got != `{"m":"[EMAIL_ADDRESS]"}` {
+			t.Errorf("of the erased, known by the %s, stays %s", by, got)
+		}
+		if got := of(erased, "m", "amy@example.com"); got == `{"m":"[EMAIL_ADDRESS]"}` {
+			t.Errorf("by the %s somebody else is erased", by)
+		}
 	}
 }
 

@@ -18,8 +18,9 @@ func (m *Masker) replacement(dst []byte, t Type, a Action, text []byte) []byte {
 	case Partial:
 		dst = append(append(dst, ":*"...), lastFour(text)...)
 	case Pseudonym:
-		token := m.pseudonym(t, text)
-		if m.opt.Suppressed == nil || !m.opt.Suppressed(token) {
+		compared := normal(t, text, m.policy.region())
+		token := pseudonym(m.opt.Key, t, compared)
+		if m.opt.Suppressed == nil || !m.opt.Suppressed(token, string(text), compared) {
 			dst = append(append(dst, ':'), token...)
 		}
 	case Generalise:
@@ -47,19 +48,18 @@ func lastFour(text []byte) []byte {
 
 // pseudonym is the beginning of HMAC-SHA-256(key, type, 0, value), base 32:
 // 128 bits, of which nobody without the key learns anything.
-func (m *Masker) pseudonym(t Type, text []byte) string {
-	mac := hmac.New(sha256.New, m.opt.Key)
+func pseudonym(key []byte, t Type, compared string) string {
+	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(t))
 	mac.Write([]byte{0})
-	mac.Write([]byte(normal(t, text, m.policy.region())))
+	mac.Write([]byte(compared))
 	return base32Lower.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // TokenOf is the pseudonym of a value under a key, without the brackets: what
 // erasing a person puts on the list of suppressed tokens.
 func TokenOf(key []byte, p *Policy, t Type, value string) string {
-	m := &Masker{policy: p, opt: Options{Key: key}}
-	return m.pseudonym(t, []byte(value))
+	return pseudonym(key, t, normal(t, []byte(value), p.region()))
 }
 
 // normal writes a value the one way it is compared: disguises folded, NFC,

@@ -140,6 +140,9 @@ func (k *Keys) forget(fences []Fenced) {
 			for _, id := range f.Keys {
 				k.fenced[id] = f
 			}
+			if f.Erased != nil && f.Erased.Subject != nil {
+				k.refs[erasedRef{f.Erased.Tenant, *f.Erased.Subject}] = true
+			}
 		}
 	}
 }
@@ -230,6 +233,23 @@ func (k *Keys) destroyFenced(ctx context.Context, tx *sql.Tx, f *Fenced) error {
 		return err
 	}
 	return nil
+}
+
+// ErasedSubjects are the persons of a tenant who were erased, as the fences of
+// the log name them. There is no answer before those were applied.
+func (k *Keys) ErasedSubjects(ref indelible.Ref) (map[indelible.Ref]bool, error) {
+	if !k.replayed.Load() {
+		return nil, ErrNotReady
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	subjects := make(map[indelible.Ref]bool)
+	for r := range k.refs {
+		if r.tenant == ref {
+			subjects[r.subject] = true
+		}
+	}
+	return subjects, nil
 }
 
 // keepFencedTo writes down how far fences were applied, so that the next

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -41,4 +42,44 @@ func TestSuppress(t *testing.T) {
 	}
 	defer again.Close()
 	want(again, acme, 2)
+}
+
+// TestErasedSubjects: a store that is only read knows from the fences it is told
+// whom it has not in its file, and one that knows no fences says nothing.
+func TestErasedSubjects(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys.db")
+	if err := Create(t.Context(), path, "log"); err != nil {
+		t.Fatal(err)
+	}
+	acme, bolt := indelible.Ref{1}, indelible.Ref{2}
+	fence := func(index uint64, subject byte) []Fenced {
+		return []Fenced{{Index: index, Keys: []indelible.ID{}, Erased: &indelible.Erase{Tenant: acme, Subject: &indelible.Ref{subject}}}}
+	}
+	for _, c := range []struct {
+		readOnly bool
+		subject  byte
+		want     int
+	}{{false, 7, 1}, {true, 8, 2}, {false, 9, 2}} {
+		k, err := Open(t.Context(), path, Options{Origin: "log", ReadOnly: c.readOnly})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.ErasedSubjects(acme); !errors.Is(err, ErrNotReady) {
+			t.Errorf("before the fences are read: %v", err)
+		}
+		if err := k.ApplyFences(t.Context(), uint64(c.subject)+1, fence(uint64(c.subject), c.subject)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := k.ErasedSubjects(acme)
+		if err != nil || len(got) != c.want || !got[indelible.Ref{7}] || !got[indelible.Ref{c.subject}] {
+			t.Errorf("erased are %v, %v; want %d", got, err, c.want)
+		}
+		if got, err := k.ErasedSubjects(bolt); err != nil || len(got) != 0 {
+			t.Errorf("of another tenant %v, %v", got, err)
+		}
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

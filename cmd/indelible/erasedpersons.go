@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"indelible"
+	"indelible/internal/recorder"
+)
+
+// erasedPersons knows who was erased from a log. The list in the key store has
+// the pseudonyms of the day; the fences in the log outlast the key of those, and
+// a key store from before.
+type erasedPersons struct {
+	reading *reading
+	sealed  *recorder.Sealed
+	idKey   *[32]byte
+}
+
+// erasedPersons reads the fences of a log whose records are encrypted. Where
+// they cannot be read nobody can say who was erased.
+func (a *app) erasedPersons(ctx context.Context, idKey *[32]byte) (*erasedPersons, error) {
+	r, err := a.openForReading(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("who was erased from the log: %w", err)
+	}
+	sealed, ok := r.sealer.(*recorder.Sealed)
+	if !ok || sealed.Keys == nil {
+		return nil, failf(exitWrongKey, "`indelible keys restore` brings back keys from a backup", "who was erased from the log: the key store cannot be read")
+	}
+	return &erasedPersons{r, sealed, idKey}, nil
+}
+
+// of is what mask.Options.Suppressed is for a tenant; nil where nobody of it was
+// erased, and for nil persons.
+func (p *erasedPersons) of(ctx context.Context, tenant string) (func(token, found, compared string) bool, error) {
+	if p == nil {
+		return nil, nil
+	}
+	ref := indelible.TenantRef(p.idKey, tenant)
+	tokens, err := p.sealed.Keys.Suppressed(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	subjects, err := p.sealed.Keys.ErasedSubjects(ref)
+	if err != nil {
+		return nil, err
+	}
+	if len(subjects) == 0 && len(tokens) == 0 {
+		return nil, nil
+	}
+	listed := func(token, _, _ string) bool { return tokens[token] }
+	if len(subjects) == 0 {
+		return listed, nil
+	}
+	salt, err := p.reading.TenantSalt(ctx, ref, p.sealed)
+	if errors.Is(err, indelible.ErrErased) {
+		return listed, nil // the tenant was erased, too, and what its fences were made with
+	}
+	if err != nil {
+		return nil, fmt.Errorf("who was erased from tenant %s: %w", field(tenant), err)
+	}
+	key := indelible.TenantKey(p.idKey, &salt)
+	return func(token, found, compared string) bool {
+		return tokens[token] || subjects[indelible.SubjectRef(&key, found)] || subjects[indelible.SubjectRef(&key, compared)]
+	}, nil
+}
