@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"indelible"
 	"indelible/internal/recorder"
@@ -65,4 +66,14 @@ func (p *erasedPersons) of(ctx context.Context, tenant string) (func(token, foun
 	return func(token, found, compared string) bool {
 		return tokens[token] || subjects[indelible.SubjectRef(&key, found)] || subjects[indelible.SubjectRef(&key, compared)]
 	}, nil
+}
+
+// known makes sure that the log knows a tenant: pseudonyms of a misspelt one
+// would join nothing, and nobody would see it.
+func (p *erasedPersons) known(ctx context.Context, tenant string) error {
+	refs, err := p.reading.TenantRefs(ctx)
+	if err == nil && !slices.Contains(refs, indelible.TenantRef(p.idKey, tenant)) {
+		return p.reading.notFound("tenant "+field(tenant), "")
+	}
+	return err
 }

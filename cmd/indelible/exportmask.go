@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"indelible/internal/datadir"
@@ -50,18 +49,10 @@ func (a *app) masking(ctx context.Context, d *datadir.Directory, idKey *[32]byte
 		return done, err
 	}
 	if mode == maskPseudonym {
-		if !d.Encrypted() {
-			return done, failf(exitNoLedger, "say --mask redact to write [TYPE] in their place, or make a ledger with encrypted records: its key store holds the keys of pseudonyms",
-				"pseudonyms need a key, and this ledger has no key store")
-		}
-		if x.erased, err = a.erasedPersons(ctx, idKey); err != nil {
+		if x.keys, x.erased, err = a.openPseudonyms(ctx, d, idKey, "say --mask redact"); err != nil {
 			return done, err
 		}
-		keys, err := d.OpenKeys(ctx, false, a.env)
-		if err != nil {
-			return done, fmt.Errorf("keys of pseudonyms: %w", err)
-		}
-		x.keys, done = newPseudonymKeys(keys, idKey, pseudonymPurpose), keys.Close
+		done = x.keys.keys.Close
 	}
 	job.Masks = dataset.Masks{Mode: mode, PolicyVersion: x.policy.Version(), Columns: x.columns(), NotDetected: mask.NotDetected}
 	job.Masker = x.masker

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"indelible/internal/datadir"
 	"indelible/internal/mask"
 )
 
@@ -20,6 +21,7 @@ type maskOptions struct {
 	report  bool
 	explain bool
 	recheck string
+	tenant  string
 }
 
 func (a *app) maskCommand() *cobra.Command {
@@ -30,13 +32,17 @@ func (a *app) maskCommand() *cobra.Command {
 		Long: `Read JSON lines from files, folders, s3://bucket/prefix or standard input (-)
 and write each with its personal data and secrets replaced: identities and
 secrets by [TYPE], everything else byte for byte as it was, the field id always.
-A line that is no JSON is masked as text.`,
+A line that is no JSON is masked as text.
+
+With --tenant identities become the pseudonyms that they have in the tenant's
+exports: the keys and the policy are those of the ledger in --dir.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.mask(cmd.Context(), args, opt) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&opt.report, "report", false, "count findings by type and field on standard error, with those that are kept; never values")
 	f.BoolVar(&opt.explain, "explain", false, "print findings (JSON: line, field, type, rule, confidence, position) in place of the records")
+	f.StringVar(&opt.tenant, "tenant", "", "make the pseudonyms of this tenant's exports, with the ledger's keys and policy")
 	f.StringVar(&opt.recheck, "recheck", recheckChanged, "scan the output again: changed (and a sample of the others) or full")
 	return cmd
 }
@@ -44,34 +50,46 @@ A line that is no JSON is masked as text.`,
 // maxMaskLine bounds a record: a row of a dataset is refused above it, too.
 const maxMaskLine = 64 << 20
 
-func (a *app) mask(ctx context.Context, args []string, opt maskOptions) error {
+func (a *app) mask(ctx context.Context, args []string, opt maskOptions) (err error) {
 	if opt.recheck != recheckChanged && opt.recheck != recheckFull {
 		return usagef("choose changed or full", "--recheck %q", opt.recheck)
 	}
-	policy := mask.Strict()
-	if err := policy.Compile(); err != nil {
-		return err
+	run := &maskRun{opt: opt, out: bufio.NewWriterSize(a.stdout, 1<<18)}
+	options := mask.Options{Redact: opt.tenant == "", Report: opt.report}
+	if opt.explain {
+		options.Explain = run.explain
+	}
+	if opt.tenant != "" {
+		var done func() error
+		if done, err = a.maskAsTenant(ctx, run, &options); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, done()) }()
+	} else {
+		run.policy = mask.Strict()
+		if err := run.policy.Compile(); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stderr, "no ledger is used: identities become [TYPE], without pseudonyms")
 	}
 	sources, err := a.sources(ctx, args)
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(a.stdout, 1<<18)
-	run := &maskRun{opt: opt, out: out}
-	options := mask.Options{Redact: true, Report: opt.report}
-	if opt.explain {
-		options.Explain = run.explain
-	}
-	if run.masker, err = mask.New(policy, options); err != nil {
+	if run.masker, err = mask.New(run.policy, options); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.stderr, "no ledger is used: identities become [TYPE], without pseudonyms")
-	for _, s := range sources {
-		if err := run.source(ctx, s); err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", s.name, err), out.Flush())
+	if opt.tenant != "" {
+		if err := run.masker.For(opt.tenant, options.Key); err != nil {
+			return err
 		}
 	}
-	if err := out.Flush(); err != nil {
+	for _, s := range sources {
+		if err := run.source(ctx, s); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", s.name, err), run.out.Flush())
+		}
+	}
+	if err := run.out.Flush(); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	if opt.report {
@@ -80,9 +98,40 @@ func (a *app) mask(ctx context.Context, args []string, opt maskOptions) error {
 	return nil
 }
 
+// maskAsTenant has a run mask as the exports of its tenant do: by the ledger's
+// policy, with the tenant's key. What it opens is closed by done.
+func (a *app) maskAsTenant(ctx context.Context, run *maskRun, options *mask.Options) (done func() error, err error) {
+	d, err := datadir.Open(ctx, a.dir, a.env)
+	if err != nil {
+		return nil, err
+	}
+	if run.policy, err = maskPolicy(d, func(c *datadir.MaskConfig) *datadir.MaskTypes { return c.Export }); err != nil {
+		return nil, err
+	}
+	idKey, err := datadir.LoadIDKey(a.dir)
+	if err != nil {
+		return nil, err
+	}
+	keys, erased, err := a.openPseudonyms(ctx, d, idKey, "leave --tenant out")
+	if err != nil {
+		return nil, err
+	}
+	if err = erased.known(ctx, run.opt.tenant); err == nil {
+		options.Key, err = keys.of(ctx, run.opt.tenant)
+	}
+	if err == nil {
+		options.Suppressed, err = erased.of(ctx, run.opt.tenant)
+	}
+	if err != nil {
+		return nil, errors.Join(err, keys.keys.Close())
+	}
+	return keys.keys.Close, nil
+}
+
 // maskRun is one mask under way.
 type maskRun struct {
 	opt    maskOptions
+	policy *mask.Policy
 	out    *bufio.Writer
 	masker *mask.Masker
 	number int64 // of the line
@@ -182,6 +231,6 @@ func (a *app) maskReport(r *maskRun) error {
 	}) {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", c.Type, c.Action, counts[c], visible(c.Field))
 	}
-	fmt.Fprintf(w, "\n%d lines; policy %s\n", r.number, mask.Strict().Version())
+	fmt.Fprintf(w, "\n%d lines; policy %s\n", r.number, r.policy.Version())
 	return w.Flush()
 }

@@ -35,6 +35,24 @@ func newPseudonymKeys(keys *seal.Keys, idKey *[32]byte, purpose string) *pseudon
 	return &pseudonymKeys{keys: keys, idKey: idKey, purpose: purpose, made: make(map[string]*seal.DataKey)}
 }
 
+// openPseudonyms opens what pseudonyms in datasets are made with, and who has
+// none. Where a ledger has no keys the hint says what gives [TYPE] instead.
+func (a *app) openPseudonyms(ctx context.Context, d *datadir.Directory, idKey *[32]byte, instead string) (*pseudonymKeys, *erasedPersons, error) {
+	if !d.Encrypted() {
+		return nil, nil, failf(exitNoLedger, instead+" to write [TYPE] in their place, or make a ledger with encrypted records: its key store holds the keys of pseudonyms",
+			"pseudonyms need a key, and this ledger has no key store")
+	}
+	erased, err := a.erasedPersons(ctx, idKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := d.OpenKeys(ctx, false, a.env)
+	if err != nil {
+		return nil, nil, fmt.Errorf("keys of pseudonyms: %w", err)
+	}
+	return newPseudonymKeys(keys, idKey, pseudonymPurpose), erased, nil
+}
+
 // of is the key of a tenant; of nil keys there is none.
 func (p *pseudonymKeys) of(ctx context.Context, tenant string) ([]byte, error) {
 	if p == nil {

@@ -64,6 +64,9 @@ func TestErasedPersonInExports(t *testing.T) {
 	if ben := want("after.jsonl"); ben != before[1] {
 		t.Errorf("the other was %q and is %q", before[1], ben)
 	}
+	if got := l.run("ann.lee@example.com ben@example.com\n", "mask", "--tenant", "acme", "-"); got != "[EMAIL_ADDRESS] [EMAIL_ADDRESS"+before[1]+"]\n" {
+		t.Errorf("mask as the exports do: %s", got)
+	}
 	// A key store from before the erasure has no list of pseudonyms.
 	l.putKeyStore(old)
 	if ben := want("restored.jsonl"); ben != before[1] {
