@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"indelible"
+	"indelible/internal/ledger"
 	"indelible/internal/recorder"
 )
 
@@ -56,8 +57,8 @@ func (p *erasedPersons) of(ctx context.Context, tenant string) (func(token, foun
 		return listed, nil
 	}
 	salt, err := p.reading.TenantSalt(ctx, ref, p.sealed)
-	if errors.Is(err, indelible.ErrErased) {
-		return listed, nil // the tenant was erased, too, and what its fences were made with
+	if errors.Is(err, ledger.ErrNotFound) {
+		return listed, nil // the tenant was erased, too, with what its fences were made with
 	}
 	if err != nil {
 		return nil, fmt.Errorf("who was erased from tenant %s: %w", field(tenant), err)
