@@ -127,6 +127,11 @@ func (d *Draft) Raw(encoded, payload []byte) {
 	d.t.size++
 }
 
+// AwaitSize waits until the status says that the tree has this size.
+func (l *Ledger) AwaitSize(ctx context.Context, size uint64) error {
+	return l.await(ctx, func(s *Status) bool { return s.Size >= size })
+}
+
 // Len is the number of leaves in the draft.
 func (d *Draft) Len() int { return len(d.t.payloads) }
 
