@@ -34,13 +34,13 @@ test: test-unit test-race test-bench cross
 # The tests start a real S3 server.
 test-unit:
 	@scripts/tools versitygw postgresql pgbouncer
-	go test ./...
+	go test -timeout 20m ./...
 
 # The race detector runs where goroutines meet. It needs cgo, alone of all builds.
 RACE := ./internal/dataset/... ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/... ./cmd/... ./internal/runs/...
 test-race:
 	@scripts/tools versitygw postgresql pgbouncer
-	CGO_ENABLED=1 go test -race -short $(RACE)
+	CGO_ENABLED=1 go test -race -short -timeout 20m $(RACE)
 
 # bench is a module of its own.
 test-bench:
