@@ -2,14 +2,9 @@ package govern
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"indelible/internal/disk"
 )
 
 // Backup is a copy of the keys that was made here: until its life has ended,
@@ -23,18 +18,7 @@ func backupsPath(dir string) string { return filepath.Join(dir, "keys", "backups
 
 // ReadBackups reads which backups were made of a data directory's keys.
 func ReadBackups(dir string) ([]Backup, error) {
-	b, err := disk.ReadFile(disk.OS, backupsPath(dir), 1<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var backups []Backup
-	if err := decodeStrict(b, &backups); err != nil {
-		return nil, fmt.Errorf("backups.json: %w", err)
-	}
-	return backups, nil
+	return readList[Backup](backupsPath(dir), 1<<20)
 }
 
 // NoteBackup notes a backup before it is handed out.
@@ -44,11 +28,7 @@ func NoteBackup(dir string, created, expires time.Time) error {
 		return err
 	}
 	backups = slices.DeleteFunc(backups, func(b Backup) bool { return b.Expires.Before(created) })
-	text, err := json.MarshalIndent(append(backups, Backup{created, expires}), "", "  ")
-	if err != nil {
-		return err
-	}
-	return disk.WriteFile(disk.OS, backupsPath(dir), append(text, '\n'))
+	return writeList(backupsPath(dir), append(backups, Backup{created, expires}))
 }
 
 // backupsUntil says whether a backup made before an erasure is still alive.

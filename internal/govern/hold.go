@@ -2,15 +2,12 @@ package govern
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"indelible"
-	"indelible/internal/disk"
 )
 
 // HoldWords is what the log says of a hold in keyed references alone: whose
@@ -29,18 +26,7 @@ func holdsPath(dir string) string { return filepath.Join(dir, "keys", "holds.jso
 
 // ReadHoldWords reads the words of a data directory's holds; none is no error.
 func ReadHoldWords(dir string) ([]HoldWords, error) {
-	b, err := disk.ReadFile(disk.OS, holdsPath(dir), 16<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var words []HoldWords
-	if err := decodeStrict(b, &words); err != nil {
-		return nil, fmt.Errorf("holds.json: %w", err)
-	}
-	return words, nil
+	return readList[HoldWords](holdsPath(dir), 16<<20)
 }
 
 // AddHoldWords keeps the words of a hold.
@@ -61,13 +47,7 @@ func dropHoldWords(dir string, id indelible.ID) error {
 	return writeHoldWords(dir, slices.DeleteFunc(words, func(w HoldWords) bool { return w.ID == id }))
 }
 
-func writeHoldWords(dir string, words []HoldWords) error {
-	b, err := json.MarshalIndent(words, "", "  ")
-	if err != nil {
-		return err
-	}
-	return disk.WriteFile(disk.OS, holdsPath(dir), append(b, '\n'))
-}
+func writeHoldWords(dir string, words []HoldWords) error { return writeList(holdsPath(dir), words) }
 
 // HoldEvent is the event that says why a hold began.
 func HoldEvent(s *indelible.HoldScope, tenant, reason string, at time.Time) []byte {
