@@ -67,7 +67,7 @@ func (a *app) openPlace(ctx context.Context, o *placeOptions, writing bool) (pla
 
 // form fills in format, compression and encryption, by the flags and by the
 // name of --out.
-func (o *exportOptions) form(job *dataset.Job) error {
+func (o *exportSpec) form(job *dataset.Job) error {
 	name := strings.TrimSuffix(o.out, ".age")
 	if name != o.out && len(o.encryptTo) == 0 {
 		return usagef("give the recipients with --encrypt-to age1…", "%s says that it is encrypted", o.out)
