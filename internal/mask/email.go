@@ -72,6 +72,9 @@ func (s *Scanner) email(b []byte, at1, after int) int {
 		case at(b, end) == ':' && string(b[start:at1]) == "git":
 			return end // git@host:path is a place, not a person
 		}
+		if k := len(s.found); k > 0 && s.found[k-1].Type == Phone && s.found[k-1].Start == start-1 && s.found[k-1].End == at1 {
+			return end // sip:+442071838750@host is a number
+		}
 		s.add(Email, "email", Validated, start, end)
 		return end
 	}

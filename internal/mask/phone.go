@@ -1,6 +1,11 @@
 package mask
 
-import "github.com/nyaruka/phonenumbers"
+import (
+	"bytes"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+)
 
 // A phone is what libphonenumber says is a number with its country code, or
 // in the region of the policy; else one of the shapes in which numbers are
@@ -80,6 +85,12 @@ func shapeAt(b []byte, start int, buf *shapeBuffer) (sh shape, ok bool) {
 			ns++
 			continue
 		}
+		if ng == 1 && spacedSlash(b, i) { // 0711 / 123456
+			buf.seps[ns] = '/'
+			ns++
+			i += 3
+			continue
+		}
 		if c != ' ' && c != '-' && c != '.' && c != '/' || classAt(b, i+1) != digit {
 			break
 		}
@@ -89,6 +100,10 @@ func shapeAt(b []byte, start int, buf *shapeBuffer) (sh shape, ok bool) {
 	}
 	sh.digits, sh.groups, sh.seps = buf.digits[:nd], buf.groups[:ng], buf.seps[:ns]
 	return sh, true
+}
+
+func spacedSlash(b []byte, i int) bool {
+	return at(b, i) == ' ' && at(b, i+1) == '/' && at(b, i+2) == ' ' && classAt(b, i+3) == digit
 }
 
 type shapeBuffer struct {
@@ -111,7 +126,7 @@ func (s *Scanner) phoneAt(b []byte, start int) int {
 func (s *Scanner) phone(b []byte, start, end int) int {
 	// Bare short numbers are many, and no phones.
 	if end > start && end-start < 7 {
-		if c := at(b, end); c != ' ' && c != '-' && c != '.' && c != '/' && c != '(' || classAt(b, end+1) != digit && at(b, end+1) != '(' {
+		if c := at(b, end); c != ' ' && c != '-' && c != '.' && c != '/' && c != '(' || classAt(b, end+1) != digit && at(b, end+1) != '(' && !spacedSlash(b, end) {
 			return 0
 		}
 	}
@@ -148,11 +163,18 @@ func (s *Scanner) phoneOf(b []byte, start int, sh *shape) int {
 	if c := at(b, end); class[c]&word != 0 || (c == '.' || c == ',' || c == '-' || c == '/' || c == ':') && classAt(b, end+1)&digit != 0 || c == ':' && classAt(b, end+1)&letter != 0 || c == '%' {
 		return 0
 	}
-	if p := at(b, start-1); class[p]&word != 0 || (p == '.' || p == '-' || p == '/' || p == '#' || p == '$') && classAt(b, start-2)&word != 0 || p == '$' || p == '#' {
+	switch p := at(b, start-1); {
+	case p == '/' && !sh.plus && bytes.HasSuffix(b[:start], []byte("wa.me/")): // a link to a number, in digits alone
+		if isInternational(b[start:sh.end]) {
+			s.add(Phone, "phone-link", Validated, start, end)
+			return end
+		}
+	case p == '/' && sh.plus: // a member of a path
+	case class[p]&word != 0, (p == '.' || p == '-' || p == '/') && classAt(b, start-2)&word != 0, p == '$', p == '#':
 		return 0
 	}
 	if sh.plus {
-		if number, err := phonenumbers.Parse(string(b[start:sh.end]), ""); err == nil && phonenumbers.IsValidNumber(number) {
+		if isInternational(b[start+1 : sh.end]) {
 			s.add(Phone, "phone-international", Validated, start, end)
 			return end
 		}
@@ -166,12 +188,32 @@ func (s *Scanner) phoneOf(b []byte, start int, sh *shape) int {
 	switch {
 	case t == aboutPhone:
 		s.add(Phone, "phone-context", Context, start, end)
-	case t != 0 && t != aboutIP || !strong:
+	case !strong, t != 0 && t != aboutIP && !(t&against != 0 && sh.parens && sh.northAmerican()): // (ddd) ddd-dddd is nothing else
 		return 0
 	default:
 		s.add(Phone, "phone-shape", Guess, start, end)
 	}
 	return end
+}
+
+// phoneEncoded looks at a + that is percent-encoded, before digits.
+func (s *Scanner) phoneEncoded(b []byte, start int) int {
+	from := start + 3
+	end := from
+	for end < len(b) && class[b[end]] == digit && end-from <= maxPhone {
+		end++
+	}
+	if classAt(b, end)&word == 0 && isInternational(b[from:end]) {
+		s.add(Phone, "phone-international", Validated, start, end)
+		return end
+	}
+	return from
+}
+
+// isInternational: behind a + it is a number that is in use.
+func isInternational(text []byte) bool {
+	n, err := phonenumbers.Parse("+"+string(text), "")
+	return err == nil && phonenumbers.IsValidNumber(n)
 }
 
 // northAmerican is (ddd) ddd-dddd and its like, perhaps with 1 or 001.
@@ -243,9 +285,19 @@ func extension(b []byte, i int) int {
 }
 
 // normalPhone writes a number in E.164 where libphonenumber can, else its
-// digits.
+// digits. Digits alone that are none of the region's may be in E.164 already,
+// but for the +.
 func normalPhone(text, region string) string {
-	if n, err := phonenumbers.Parse(text, region); err == nil && phonenumbers.IsPossibleNumber(n) {
+	if rest, ok := strings.CutPrefix(strings.ToUpper(text), "%2B"); ok {
+		text = "+" + rest
+	}
+	n, err := phonenumbers.Parse(text, region)
+	if (err != nil || !phonenumbers.IsValidNumber(n)) && allDigits([]byte(text)) {
+		if other, err2 := phonenumbers.Parse("+"+text, ""); err2 == nil && phonenumbers.IsValidNumber(other) {
+			n, err = other, nil
+		}
+	}
+	if err == nil && phonenumbers.IsPossibleNumber(n) {
 		return phonenumbers.Format(n, phonenumbers.E164) + n.GetExtension()
 	}
 	var digits []byte

@@ -2,6 +2,7 @@ package mask_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"indelible/internal/mask"
@@ -68,5 +69,42 @@ func TestMadeUp(t *testing.T) {
 	}
 	if alarms > 4*5 {
 		t.Errorf("%d false alarms in 4,000 clean lines, at most 5 per 1,000", alarms)
+	}
+}
+
+// TestLogLines: lines as steps of workflows write them, with numbers of forty
+// countries in the ways these are written, and lines in which there is nothing.
+func TestLogLines(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/loglines.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := mask.NewScanner(compiled(t, mask.Strict()), false)
+	board := masktest.Board{}
+	clean, alarms := 0, 0
+	for line := range strings.Lines(string(text)) {
+		x := masktest.Marked(strings.TrimSuffix(line, "\n"))
+		answers := masktest.Answers(s, x.Text)
+		board.Add(x.Text, x.Spans, answers, func(label bool, p masktest.Span) { t.Logf("label %v %s in %s", label, p.Type, line) })
+		if len(x.Spans) == 0 {
+			clean++
+			alarms += len(answers)
+		}
+	}
+	for typ, score := range board {
+		floor := 0.97
+		if typ == string(mask.Phone) {
+			floor = 0.90
+		}
+		if score.F2() < floor {
+			t.Errorf("%s: F2 %.3f, the floor is %.2f", typ, score.F2(), floor)
+		}
+	}
+	if p := board[string(mask.Phone)]; p.Hits+p.Missed < 200 || p.Precision() < 0.80 {
+		t.Errorf("phones: %+v", p)
+	}
+	if clean < 150 || alarms > 0 {
+		t.Errorf("%d false alarms in %d clean lines", alarms, clean)
 	}
 }

@@ -159,6 +159,9 @@ func (s *Scanner) stop(b []byte, i int) int {
 		if i+3 <= len(b) && b[i+1] == '4' && b[i+2] == '0' {
 			return s.email(b, i, i+3)
 		}
+		if i+4 <= len(b) && b[i+1] == '2' && b[i+2]|0x20 == 'b' && class[b[i+3]] == digit {
+			return s.phoneEncoded(b, i)
+		}
 	case ':':
 		if i+2 < len(b) && b[i+1] == '/' && b[i+2] == '/' {
 			return s.url(b, i)

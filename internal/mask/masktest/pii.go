@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // Halves of the labelled sentences: one was learnt from, one was held back.
@@ -24,6 +25,23 @@ var (
 	slot      = regexp.MustCompile(`\{\{[^}]*\}\}`)
 	notLetter = regexp.MustCompile(`[^a-z{}]+`)
 )
+
+// Marked is a text with ‹TYPE|value› where there is something to find.
+func Marked(line string) (s Sample) {
+	for {
+		before, rest, ok := strings.Cut(line, "‹")
+		s.Text += before
+		if !ok {
+			return s
+		}
+		inner, after, _ := strings.Cut(rest, "›")
+		typ, value, _ := strings.Cut(inner, "|")
+		at := utf8.RuneCountInString(s.Text)
+		s.Spans = append(s.Spans, Span{typ, at, at + utf8.RuneCountInString(value)})
+		s.Text += value
+		line = after
+	}
+}
 
 // Read reads labelled sentences below a folder. The halves are cut by template,
 // so that no sentence has its like on the other side.
