@@ -112,14 +112,14 @@ func (a *app) changeKey(ctx context.Context, d *datadir.Directory, action string
 	}
 	defer func() { err = errors.Join(err, way.Close()) }()
 	log := &access.Log{Recorder: roadRecorder{way}}
-	who := a.localUser()
-	if err := log.KeyChange(ctx, who, action, access.Intent, key); err != nil {
+	look := access.KeyChange(&access.Principal{Name: a.localUser()}, action, key)
+	if err := log.Begin(ctx, look); err != nil {
 		return err
 	}
 	if err := change(); err != nil {
 		return err
 	}
-	if err := log.KeyChange(ctx, who, action, access.Done, key); err != nil {
+	if err := log.End(ctx, look, access.Result{}); err != nil {
 		return err
 	}
 	if away, err := way.Flush(ctx); away == nil && err != nil {
@@ -148,21 +148,6 @@ func (r roadRecorder) RecordOwn(ctx context.Context, events []*indelible.Event) 
 	return err
 }
 
-// apiKey is an API key as keys api list --json prints it: docs/cli-json.md.
-type apiKey struct {
-	ID       string        `json:"id"`
-	Name     string        `json:"name"`
-	Roles    []access.Role `json:"roles"`
-	All      bool          `json:"all_tenants"`
-	Tenants  []string      `json:"tenants,omitempty"`
-	Created  time.Time     `json:"created"`
-	Expires  *time.Time    `json:"expires,omitempty"`
-	Revoked  *time.Time    `json:"revoked,omitempty"`
-	LastUsed *time.Time    `json:"last_used,omitempty"`
-	Live     bool          `json:"live"`
-	Ticket   string        `json:"ticket,omitempty"`
-}
-
 func (a *app) keysAPIListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -184,13 +169,9 @@ func (a *app) keysAPIList(asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	list := []apiKey{}
+	list := []access.KeyInfo{}
 	for _, k := range all {
-		out := apiKey{k.ID, k.Name, k.Roles, k.All, k.Tenants, k.Created, k.Expires, k.Revoked, nil, k.Live(time.Now()), k.Ticket}
-		if used := keys.LastUsed(k.ID); !used.IsZero() {
-			out.LastUsed = &used
-		}
-		list = append(list, out)
+		list = append(list, keys.Info(&k))
 	}
 	if asJSON {
 		b, err := json.MarshalIndent(list, "", "  ")

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"indelible/internal/disk"
 )
@@ -38,14 +39,18 @@ func (k *Key) Live(now time.Time) bool {
 const (
 	maxLive       = 2 // keys of one name, so that one can take over from the other
 	maxKeys       = 10_000
+	maxKeysOf     = 1000 // that name a tenant: one cannot use up what all need
 	maxKeyFile    = 1 << 20
 	maxTenants    = 1000
+	maxTenantName = 500
 	breakGlassFor = time.Hour
 )
 
 // Errors of managing and presenting keys.
 var (
 	ErrTooMany  = errors.New("there are two live keys of this name")
+	ErrWanting  = errors.New("no such key is made")
+	ErrNoRoom   = errors.New("there are as many keys as there can be")
 	ErrNotFound = errors.New("no such key")
 	ErrRefused  = errors.New("the key is unknown, expired or revoked")
 )
@@ -82,54 +87,77 @@ func OpenKeys(dir string, clock func() time.Time) *Keys {
 // and expires are as in Key.
 func (k *Keys) New(name string, roles []Role, all bool, tenants []string, expires *time.Time, ticket string) (key string, _ *Key, err error) {
 	now := k.clock().UTC().Truncate(time.Millisecond)
+	if why := wanting(name, roles, all, tenants, expires, ticket, now); why != "" {
+		return "", nil, fmt.Errorf("%w: %s", ErrWanting, why)
+	}
+	key, id, hash := newKey()
+	made := &Key{ID: id, Name: name, Hash: hex.EncodeToString(hash[:]), Roles: roles, All: all, Tenants: tenants, Created: now, Expires: expires, Ticket: ticket}
+	if err := k.checkRoom(made, now); err != nil {
+		return "", nil, err
+	}
+	return key, made, nil
+}
+
+// wanting says what is wrong with a key that is asked for, or nothing.
+func wanting(name string, roles []Role, all bool, tenants []string, expires *time.Time, ticket string, now time.Time) string {
 	switch {
-	case name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return "", nil, errors.New("a key has a name of 1 to 200 characters, without control characters")
-	case len(roles) == 0:
-		return "", nil, errors.New("a key has a role")
+	case name == "" || len(name) > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return "a key has a name of 1 to 200 characters, without control characters"
+	case len(roles) == 0 || len(roles) > len(Roles):
+		return "a key has a role"
 	case all == (len(tenants) > 0) || len(tenants) > maxTenants:
-		return "", nil, fmt.Errorf("a key is for all tenants, or for 1 to %d", maxTenants)
+		return fmt.Sprintf("a key is for all tenants, or for 1 to %d", maxTenants)
 	case expires != nil && !expires.After(now):
-		return "", nil, errors.New("the key would have expired already")
+		return "the key would have expired already"
+	case len(ticket) > 200 || !utf8.ValidString(ticket):
+		return "a ticket has at most 200 bytes"
 	}
 	if slices.Contains(roles, BreakGlass) {
 		if len(roles) > 1 || ticket == "" || expires == nil || expires.Sub(now) > breakGlassFor+time.Second {
-			return "", nil, fmt.Errorf("break-glass is a role of its own, with a ticket, and expires within %s", breakGlassFor)
+			return fmt.Sprintf("break-glass is a role of its own, with a ticket, and expires within %s", breakGlassFor)
 		}
 	} else if ticket != "" {
-		return "", nil, errors.New("a ticket goes with break-glass")
+		return "a ticket goes with break-glass"
 	}
 	for _, t := range tenants {
-		if t == "" || strings.HasPrefix(t, "_") {
-			return "", nil, fmt.Errorf("%q is not a tenant keys are for", t)
+		if t == "" || len(t) > maxTenantName || strings.HasPrefix(t, "_") {
+			return fmt.Sprintf("%.40q is not a tenant keys are for", t)
 		}
 	}
-	if err := k.checkRoom(name, now); err != nil {
-		return "", nil, err
-	}
-	key, id, hash := newKey()
-	return key, &Key{ID: id, Name: name, Hash: hex.EncodeToString(hash[:]), Roles: roles, All: all, Tenants: tenants, Created: now, Expires: expires, Ticket: ticket}, nil
+	return ""
 }
 
-// checkRoom makes sure that there is room for one more key of a name.
-func (k *Keys) checkRoom(name string, now time.Time) error {
+// checkRoom makes sure that there is room for one more key. Keys of one name that
+// have no tenant in common are of different people, who learn nothing of each other.
+func (k *Keys) checkRoom(key *Key, now time.Time) error {
 	keys, err := k.List()
 	if err != nil {
 		return err
 	}
-	live := 0
+	live, near := 0, 0
 	for _, other := range keys {
-		if other.Name == name && other.Live(now) {
+		if !key.meets(&other) {
+			continue
+		}
+		if !other.All {
+			near++
+		}
+		if other.Name == key.Name && other.Live(now) {
 			live++
 		}
 	}
 	if live >= maxLive {
-		return fmt.Errorf("%w: %q", ErrTooMany, name)
+		return fmt.Errorf("%w: %q", ErrTooMany, key.Name)
 	}
-	if len(keys) >= maxKeys {
-		return fmt.Errorf("there are %d keys, and there can be no more", len(keys))
+	if len(keys) >= maxKeys || !key.All && near >= maxKeysOf {
+		return ErrNoRoom
 	}
 	return nil
+}
+
+// meets reports whether two keys are for a tenant in common.
+func (k *Key) meets(other *Key) bool {
+	return k.All || other.All || slices.ContainsFunc(k.Tenants, func(t string) bool { return slices.Contains(other.Tenants, t) })
 }
 
 // Add keeps a key made by New. From then on it can be used.
@@ -141,7 +169,18 @@ func (k *Keys) Add(key *Key) error {
 	if err != nil {
 		return err
 	}
+	if len(b) >= maxKeyFile {
+		return fmt.Errorf("%w: the names of its tenants take more than %d bytes", ErrWanting, maxKeyFile)
+	}
+	defer k.changed()
 	return disk.CreateFile(disk.OS, k.file(key.ID), append(b, '\n'))
+}
+
+// changed has the folder read again before the next key is judged.
+func (k *Keys) changed() {
+	k.mu.Lock()
+	k.read, k.stamp = time.Time{}, time.Time{}
+	k.mu.Unlock()
 }
 
 func (k *Keys) file(id string) string { return filepath.Join(k.dir, id+".json") }
@@ -172,6 +211,7 @@ func (k *Keys) Revoke(id string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer k.changed()
 	return key, disk.WriteFile(disk.OS, k.file(id), append(b, '\n'))
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"indelible"
@@ -39,6 +40,7 @@ type Look struct {
 	Policy    string            // hash of the policies
 	Reason    string            // the caller's justification
 	Query     map[string]string // in clear
+	Key       *Key              // that is added or revoked
 }
 
 // Result is how it ended.
@@ -56,8 +58,12 @@ const (
 	Refused = "denied"
 )
 
-// EventType is the type of access events.
-const EventType = "access"
+// Types of access events. What break-glass touches has one of its own, so that
+// whoever watches the log sees it.
+const (
+	EventType           = "access"
+	BreakGlassEventType = "access.break_glass"
+)
 
 // Begin records what somebody is about to see.
 func (l *Log) Begin(ctx context.Context, look *Look) error {
@@ -80,7 +86,7 @@ func (l *Log) Deny(ctx context.Context, look *Look, why string) error {
 
 // details of an access event.
 type details struct {
-	Request   string            `json:"request"`
+	Request   string            `json:"request,omitempty"`
 	KeyID     string            `json:"key_id,omitempty"`
 	Roles     []Role            `json:"roles,omitempty"`
 	Tenants   []string          `json:"tenants,omitempty"`
@@ -95,6 +101,31 @@ type details struct {
 	Last      *uint64           `json:"last_index,omitempty"`
 	Places    []uint64          `json:"indexes,omitempty"`
 	Error     string            `json:"error,omitempty"`
+	Key       *changedKey       `json:"key,omitempty"`
+}
+
+// changedKey is what the log says of a key that was added or revoked; its
+// tenants are those of the event.
+type changedKey struct {
+	Name    string     `json:"name"`
+	Roles   []Role     `json:"roles"`
+	Expires *time.Time `json:"expires,omitempty"`
+	Ticket  string     `json:"break_glass_ticket,omitempty"`
+}
+
+// KeyChange is the look of somebody at a key that he or she changes.
+func KeyChange(who *Principal, action string, key *Key) *Look {
+	l := &Look{Who: who, Action: action}
+	l.OfKey(key)
+	return l
+}
+
+// OfKey says that the look is at a key.
+func (l *Look) OfKey(key *Key) { l.Key, l.Tenants, l.All = key, key.Tenants, key.All }
+
+// breakGlass reports whether glass is broken, or is about to be.
+func (l *Look) breakGlass() bool {
+	return l.Who != nil && l.Who.Has(BreakGlass) || l.Key != nil && slices.Contains(l.Key.Roles, BreakGlass)
 }
 
 // record writes one event of a look.
@@ -115,7 +146,10 @@ func (l *Log) record(ctx context.Context, look *Look, outcome string, r *Result)
 	if r != nil {
 		d.Error = r.Err
 		if r.Err == "" {
-			d.Rows, d.Places = &r.Rows, r.Places
+			if look.Key == nil {
+				d.Rows = &r.Rows
+			}
+			d.Places = r.Places
 			if len(r.Places) > 0 {
 				first, last := r.Places[0], r.Places[0]
 				for _, p := range r.Places {
@@ -128,6 +162,9 @@ func (l *Log) record(ctx context.Context, look *Look, outcome string, r *Result)
 	if !look.All {
 		d.Tenants = look.Tenants
 	}
+	if k := look.Key; k != nil {
+		d.Key = &changedKey{k.Name, k.Roles, k.Expires, k.Ticket}
+	}
 	text, err := json.Marshal(d)
 	if err != nil {
 		return err
@@ -139,7 +176,12 @@ func (l *Log) record(ctx context.Context, look *Look, outcome string, r *Result)
 		Timestamp: l.now(), EventType: EventType, UserID: name, TenantID: Tenant, Action: look.Action, Outcome: outcome,
 		ResourceType: SeveralTenants, Details: text, SourceIP: look.SourceIP, UserAgent: look.UserAgent,
 	}
+	if look.breakGlass() {
+		e.EventType = BreakGlassEventType
+	}
 	switch {
+	case look.Key != nil:
+		e.ResourceType, e.ResourceID = OneKey, look.Key.ID
 	case look.EventID != "":
 		e.ResourceType, e.ResourceID = OneEvent, look.EventID
 	case !look.All && len(look.Tenants) == 1:
@@ -156,33 +198,8 @@ const (
 	OneTenant      = "tenant"
 	OneEvent       = "event"
 	SeveralTenants = "tenants" // several, all or none; details say which
+	OneKey         = "api_key"
 )
-
-// KeyChange records that somebody is about to add or revoke a key, or has.
-func (l *Log) KeyChange(ctx context.Context, who, action, outcome string, key *Key) error {
-	text, err := json.Marshal(struct {
-		Name    string     `json:"name"`
-		Roles   []Role     `json:"roles"`
-		All     bool       `json:"all_tenants,omitempty"`
-		Tenants []string   `json:"tenants,omitempty"`
-		Expires *time.Time `json:"expires,omitempty"`
-		Ticket  string     `json:"break_glass_ticket,omitempty"`
-	}{key.Name, key.Roles, key.All, key.Tenants, key.Expires, key.Ticket})
-	if err != nil {
-		return err
-	}
-	if text, err = indelible.AppendCanonicalJSON(nil, text); err != nil {
-		return err
-	}
-	err = l.Recorder.RecordOwn(ctx, []*indelible.Event{{
-		Timestamp: l.now(), EventType: EventType, UserID: who, TenantID: Tenant, Action: action, Outcome: outcome,
-		ResourceType: "api_key", ResourceID: key.ID, Details: text,
-	}})
-	if err != nil {
-		return fmt.Errorf("access log: %w", err)
-	}
-	return nil
-}
 
 func (l *Log) now() time.Time {
 	if l.Clock != nil {

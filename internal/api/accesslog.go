@@ -70,12 +70,18 @@ func (s *Server) getAccess(a *asking) error {
 // accesses finds what the access log says of a tenant, or of one of its events.
 func (s *Server) accesses(a *asking, shot *shot, q search.Query, tenant, eventID string, place *uint64, size uint64) ([]shown, error) {
 	found := []shown{}
-	for _, about := range []struct{ kind, id string }{{access.OneTenant, tenant}, {access.SeveralTenants, ""}, {access.OneEvent, eventID}} {
-		if about.kind == access.OneEvent && eventID == "" {
+	for _, about := range []struct {
+		kind, id string
+		skip     bool
+	}{{access.OneTenant, tenant, false}, {access.SeveralTenants, "", false}, {access.OneEvent, eventID, eventID == ""}, {access.OneKey, "", eventID != ""}} {
+		if about.skip {
 			continue
 		}
 		q.Tenants, q.End = nil, size
 		q.Where = map[string]string{"tenant_id": access.Tenant, "resource_type": about.kind, "resource_id": about.id}
+		if about.kind == access.OneKey {
+			delete(q.Where, "resource_id") // whichever key reaches the tenant
+		}
 		limit := q.Limit
 		if place != nil && about.kind != access.OneEvent {
 			q.Limit = maxLooks // of which few show the event
@@ -122,7 +128,7 @@ func concerns(e *indelible.Event, tenant, kind string, place *uint64, all bool) 
 	if place != nil && kind != access.OneEvent && !slices.Contains(indexes, *place) {
 		return nil, false
 	}
-	if all || kind != access.SeveralTenants {
+	if all || kind == access.OneTenant || kind == access.OneEvent {
 		return e, true
 	}
 	// Of a look at several tenants, one of them learns that it was and by whom.

@@ -61,7 +61,8 @@ func (s *Server) authenticated(next func(*asking) error) http.Handler {
 			p.write(w)
 			return
 		}
-		if r.Method == http.MethodGet {
+		// Events have a limit of their own.
+		if r.Pattern != "POST /v1/events" {
 			if p := s.limits.look(who.KeyID); p != nil {
 				p.write(w)
 				return
@@ -77,6 +78,7 @@ func (s *Server) authenticated(next func(*asking) error) http.Handler {
 			Request: request, Who: who, SourceIP: sourceIP(r), UserAgent: strings.ToValidUTF8(cut(r.UserAgent(), 300), "\uFFFD"), Policy: s.cfg.Policy.Hash(), Reason: reason,
 		}}
 		if who.Has(access.BreakGlass) {
+			s.metrics.brokeGlass()
 			s.cfg.Log.Warn("break-glass access", "key", who.KeyID, "ticket", who.Ticket, "request", request)
 		}
 		if err := next(a); err != nil {
@@ -115,7 +117,11 @@ func (s *Server) begin(a *asking) error { return s.looks.Begin(a.Context(), a.lo
 // end records what was seen. It is part of the answer: an answer that is not
 // recorded is not given.
 func (s *Server) end(a *asking, places []uint64, err error) error {
-	r := access.Result{Rows: len(places), Places: places}
+	return s.ended(a, access.Result{Rows: len(places), Places: places}, err)
+}
+
+// ended is end for what has no places in the log.
+func (s *Server) ended(a *asking, r access.Result, err error) error {
 	if err != nil {
 		r.Err = problemOf(err).Code
 	}

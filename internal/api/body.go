@@ -3,11 +3,15 @@ package api
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 
 	"github.com/klauspost/compress/zstd"
+
+	"indelible"
 )
 
 const (
@@ -58,6 +62,34 @@ func readBody(a *asking) ([]byte, error) {
 			return nil, bodyError(err)
 		}
 	}
+}
+
+// maxOrder is the size of a body that asks for something to be done.
+const maxOrder = 64 << 10
+
+// readJSON reads a body of one JSON object whose members are those of v.
+func readJSON(a *asking, v any) error {
+	if _, err := parameters(a.Request); err != nil {
+		return err
+	}
+	if media, _, err := mime.ParseMediaType(a.Header.Get("Content-Type")); err != nil || media != "application/json" || a.Header.Get("Content-Encoding") != "" {
+		return problem(http.StatusUnsupportedMediaType, "media_type", "send application/json")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(a.w, a.Body, maxOrder))
+	if err != nil {
+		return bodyError(err)
+	}
+	bad := problem(http.StatusBadRequest, "bad_request", "the body is not a JSON object of the members described")
+	// The canonical form has each name once, and no depth without end.
+	if body, err = indelible.AppendCanonicalJSON(nil, body); err != nil {
+		return bad
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return bad
+	}
+	return nil
 }
 
 func bodyError(err error) error {

@@ -83,7 +83,7 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 
 // otherMethod reports whether the path is there for another method.
 func (s *Server) otherMethod(r *http.Request) bool {
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = method
 		if _, pattern := s.mux.Handler(other); pattern != "" {

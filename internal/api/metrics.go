@@ -14,7 +14,7 @@ import (
 // Metrics counts what a server does, in the text format of Prometheus. There is
 // nothing of a tenant or an event in it.
 type Metrics struct {
-	events, refusedKeys, deniedRequests atomic.Uint64
+	events, refusedKeys, deniedRequests, glass atomic.Uint64
 
 	mu       sync.Mutex
 	requests map[string]*requestCount // by route and code
@@ -33,6 +33,7 @@ func newMetrics() *Metrics { return &Metrics{requests: make(map[string]*requestC
 func (m *Metrics) recorded(n int) { m.events.Add(uint64(n)) }
 func (m *Metrics) refused()       { m.refusedKeys.Add(1) }
 func (m *Metrics) denied()        { m.deniedRequests.Add(1) }
+func (m *Metrics) brokeGlass()    { m.glass.Add(1) }
 
 // routeOf is the pattern a request was answered by.
 func routeOf(r *http.Request) string {
@@ -76,6 +77,7 @@ func (s *Server) WriteMetrics(w io.Writer) {
 		{"indelible_events_recorded_total", "counter", "Events taken over HTTP, repeats included.", m.events.Load()},
 		{"indelible_keys_refused_total", "counter", "Requests with a key that is not valid.", m.refusedKeys.Load()},
 		{"indelible_requests_denied_total", "counter", "Requests that a role or tenant does not allow.", m.deniedRequests.Load()},
+		{"indelible_break_glass_requests_total", "counter", "Requests with a break-glass key: each is worth a call.", m.glass.Load()},
 		{"indelible_tree_size", "gauge", "Leaves committed to the store.", st.Size},
 		{"indelible_tree_published", "gauge", "Leaves under the published checkpoint.", st.Published},
 		{"indelible_index_leaves", "gauge", "Leaves the search index has seen.", s.view.now().indexed},

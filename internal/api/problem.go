@@ -46,6 +46,7 @@ var titles = map[string]string{
 	"too_large":         "Too large",
 	"ratio":             "Compressed beyond what is taken",
 	"invalid_event":     "The event is not valid",
+	"too_many":          "There are too many already",
 	"conflict":          "The id is taken by another event",
 	"rate":              "Too many requests",
 	"busy":              "Too busy",

@@ -59,6 +59,7 @@ type Server struct {
 	metrics    *Metrics
 	limits     limits
 	failures   failures
+	keyChange  sync.Mutex
 	mux        *http.ServeMux
 
 	stop context.CancelFunc
@@ -114,6 +115,9 @@ func (s *Server) routes() []route {
 		{"GET /v1/receipts/{id}", s.authenticated(s.getReceipt)},
 		{"GET /v1/tenants/{tenant}/completeness", s.authenticated(s.getCompleteness)},
 		{"GET /v1/access", s.authenticated(s.getAccess)},
+		{"GET /v1/keys", s.authenticated(s.getKeys)},
+		{"POST /v1/keys", s.authenticated(s.postKey)},
+		{"DELETE /v1/keys/{id}", s.authenticated(s.deleteKey)},
 		{"GET /v1/verification", s.authenticated(s.getVerification)},
 	}
 }
