@@ -2,7 +2,6 @@ package indelible
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,17 +11,16 @@ import (
 // part, and the subject part of the acting user. With an empty user the second
 // is nil and the first holds the whole event. See docs/format.md, Payload.
 func (e *Event) AppendParts(dst []byte) (tenant, subject []byte) {
-	return e.appendParts(dst, nil, false)
+	return e.appendParts(dst, false)
 }
 
 // AppendSealedParts appends the contents of the parts that are encrypted under
-// keys of their own: the tenant part names the subject part's key, and a
-// resource that is a person stands in the subject part.
-func (e *Event) AppendSealedParts(dst []byte, subjectKey *ID, personResource bool) (tenant, subject []byte) {
-	return e.appendParts(dst, subjectKey, personResource)
+// keys of their own: a resource that is a person stands in the subject part.
+func (e *Event) AppendSealedParts(dst []byte, personResource bool) (tenant, subject []byte) {
+	return e.appendParts(dst, personResource)
 }
 
-func (e *Event) appendParts(dst []byte, subjectKey *ID, personResource bool) (tenant, subject []byte) {
+func (e *Event) appendParts(dst []byte, personResource bool) (tenant, subject []byte) {
 	alone := e.UserID == ""
 	personResource = personResource && !alone
 	dst = append(dst, `{"/action":`...)
@@ -58,11 +56,6 @@ func (e *Event) appendParts(dst []byte, subjectKey *ID, personResource bool) (te
 		dst = append(dst, `,"/user_id":""}`...)
 		return dst, nil
 	}
-	if subjectKey != nil {
-		dst = append(dst, keysMember...)
-		dst = hex.AppendEncode(dst, subjectKey[:])
-		dst = append(dst, `"]`...)
-	}
 	dst = append(dst, '}')
 	cut := len(dst)
 
@@ -87,34 +80,6 @@ func (e *Event) appendOptional(dst []byte, value, name string) []byte {
 		return dst
 	}
 	return appendString(append(dst, name...), value)
-}
-
-// The member of a tenant part that names the keys of the subject parts. It
-// stands last: no pointer comes after it.
-const (
-	keysName   = "keys"
-	keysMember = `,"keys":["`
-)
-
-// CutSubjectKeys takes the member that names the keys of n subject parts out of
-// a tenant part, in place. Where n is 0 there is none.
-func CutSubjectKeys(part []byte, n int) (content []byte, ids []ID, err error) {
-	if n == 0 {
-		return part, nil, nil
-	}
-	at := len(part) - len(keysMember) - n*2*len(ID{}) - (n-1)*len(`","`) - len(`"]}`)
-	if at < 1 || !bytes.HasPrefix(part[at:], []byte(keysMember)) || !bytes.HasSuffix(part, []byte(`"]}`)) {
-		return nil, nil, errors.New("the tenant part does not name the keys of the subject parts")
-	}
-	ids = make([]ID, n)
-	for i := range ids {
-		from := at + len(keysMember) + i*(2*len(ID{})+len(`","`))
-		if err := ids[i].UnmarshalText(part[from : from+2*len(ID{})]); err != nil {
-			return nil, nil, fmt.Errorf("the key of subject part %d: %w", i+1, err)
-		}
-	}
-	part[at] = '}'
-	return part[:at+1], ids, nil
 }
 
 // EventOfParts puts an event together from the contents of all its parts.
@@ -150,9 +115,6 @@ func appendMembers(text []byte, i int, part []byte) ([]byte, error) {
 		end := skipString(part, at)
 		pointer := part[at+1 : end-1]
 		at = skipCanonical(part, end+len(":"))
-		if i == 0 && string(pointer) == keysName {
-			continue
-		}
 		if len(pointer) < 2 || pointer[0] != '/' {
 			return nil, fmt.Errorf("part %d: reserved name %q", i, pointer)
 		}
@@ -194,9 +156,6 @@ func membersOfParts(parts [][]byte) (map[string]json.RawMessage, error) {
 			return nil, fmt.Errorf("part %d: %w", i, err)
 		}
 		for pointer, value := range held {
-			if i == 0 && pointer == keysName {
-				continue
-			}
 			if len(pointer) < 2 || pointer[0] != '/' {
 				return nil, fmt.Errorf("part %d: reserved name %q", i, pointer)
 			}

@@ -143,7 +143,11 @@ func (part *EvidencePart) open(p *Payload, binding *Hash, i int) ([]byte, error)
 	case len(part.Keys) != len(PartKeys{}):
 		return nil, fmt.Errorf("part %d is encrypted and comes without its keys", i)
 	}
-	return p.OpenPart(nil, binding, i, (*PartKeys)(part.Keys))
+	content, err := p.OpenPart(nil, binding, i, (*PartKeys)(part.Keys))
+	if err == nil && i == 0 {
+		content, _, err = p.CutSubjectKeys(content)
+	}
+	return content, err
 }
 
 // Check verifies the evidence with a verifier key got from elsewhere.

@@ -1,9 +1,6 @@
 package indelible
 
-import (
-	"crypto/hmac"
-	"crypto/sha256"
-)
+import "slices"
 
 // The contents of fence, expired, policy and hold leaves: docs/format.md,
 // Governance. Nothing in them names a tenant or a person in the clear.
@@ -103,20 +100,15 @@ type HoldScope struct {
 
 // SubjectRef is the keyed reference of a person within a tenant.
 func SubjectRef(tenantKey *[32]byte, subject string) Ref {
-	return ref(tenantKey[:], "subject\x00"+subject)
+	return ref(tenantKey, "subject\x00"+subject)
 }
 
 // EventTypeRef is the keyed reference of an event type pattern in a policy.
 func EventTypeRef(idKey *[32]byte, pattern string) Ref {
-	return ref(idKey[:], "indelible/v1 event type\x00"+pattern)
+	return ref(idKey, "indelible/v1 event type\x00"+pattern)
 }
 
 // ReasonHash is the keyed hash of a hold's reason.
-func ReasonHash(idKey *[32]byte, hold ID, reason string) (h Hash) {
-	m := hmac.New(sha256.New, idKey[:])
-	m.Write([]byte("indelible/v1 hold\x00"))
-	m.Write(hold[:])
-	m.Write([]byte(reason))
-	m.Sum(h[:0])
-	return h
+func ReasonHash(idKey *[32]byte, hold ID, reason string) Hash {
+	return KeyedHash(idKey, slices.Concat([]byte("indelible/v1 hold\x00"), hold[:], []byte(reason)))
 }

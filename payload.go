@@ -23,8 +23,9 @@ const (
 	PartTenant  = 0
 	PartSubject = 1
 
-	AlgNone   = 0
-	AlgAESGCM = 1
+	AlgNone        = 0
+	AlgAESGCMNonce = 1 // with a nonce of its own; read, and written no more
+	AlgAESGCM      = 2
 
 	CompressNone = 0
 	CompressZstd = 1

@@ -2,13 +2,12 @@ package indelible
 
 import (
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 )
 
 // TenantRef is the keyed reference of a tenant: the event_ref of its tenant leaf.
 func TenantRef(idKey *[32]byte, tenantID string) Ref {
-	return ref(idKey[:], "indelible/v1 tenant\x00"+tenantID)
+	return ref(idKey, "indelible/v1 tenant\x00"+tenantID)
 }
 
 // TenantKey derives a tenant's id-key from the ledger's and the salt in the tenant's payload.
@@ -22,7 +21,7 @@ func TenantKey(idKey, salt *[32]byte) (key [32]byte) {
 }
 
 // EventRef is the keyed reference of an event id within its tenant.
-func EventRef(tenantKey *[32]byte, eventID string) Ref { return ref(tenantKey[:], eventID) }
+func EventRef(tenantKey *[32]byte, eventID string) Ref { return ref(tenantKey, eventID) }
 
 // RefKey computes many references under one tenant key: HMAC-SHA-256 (RFC 2104)
 // with its padded keys ready, a third of the cost of starting anew each time.
@@ -51,10 +50,7 @@ func (k *RefKey) EventRef(eventID []byte) (r Ref) {
 	return r
 }
 
-func ref(key []byte, message string) (r Ref) {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(message))
-	var sum [sha256.Size]byte
-	copy(r[:], h.Sum(sum[:0]))
-	return r
+func ref(key *[32]byte, message string) Ref {
+	h := KeyedHash(key, []byte(message))
+	return Ref(h[:len(Ref{})])
 }

@@ -1,6 +1,7 @@
 package indelible
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
@@ -11,11 +12,17 @@ import (
 	"math/bits"
 )
 
-// Sizes of what stands around the content of an encrypted part.
+// SealedTag is the size of what stands after the ciphertext of a part.
+const SealedTag = 16
+
+// sealedNonce is the nonce of every part: its key is used once.
+var sealedNonce [12]byte
+
+// Before a part of AlgAESGCMNonce stood its nonce, and before its content, the
+// first bytes encrypted, the length of it.
 const (
-	SealedNonce = 12 // before the ciphertext
-	SealedTag   = 16 // after it
-	sealedSize  = 4  // length of the content, the first bytes encrypted
+	olderNonce  = 12
+	olderLength = 4
 )
 
 // ErrWrongKey: a part does not open under the key that was tried, or what
@@ -34,10 +41,10 @@ func DerivePartKeys(dataKey, salt *[32]byte, origin string, i int) (k PartKeys) 
 	info := append(room[:0], "indelible/v1 part\x00"...)
 	info = appendOrigin(info, origin)
 	info = append(info, byte(i))
-	prk := keyedHash(salt, dataKey[:])
+	prk := KeyedHash(salt, dataKey[:])
 	var roomT [256]byte
-	first := keyedHash((*[32]byte)(&prk), append(append(roomT[:0], info...), 1))
-	second := keyedHash((*[32]byte)(&prk), append(append(append(roomT[:0], first[:]...), info...), 2))
+	first := KeyedHash((*[32]byte)(&prk), append(append(roomT[:0], info...), 1))
+	second := KeyedHash((*[32]byte)(&prk), append(append(append(roomT[:0], first[:]...), info...), 2))
 	copy(k[:], first[:])
 	copy(k[32:], second[:])
 	return k
@@ -45,10 +52,15 @@ func DerivePartKeys(dataKey, salt *[32]byte, origin string, i int) (k PartKeys) 
 
 // Commitment is what a header says of a part's content: HMAC-SHA-256. AES-GCM
 // does not commit to its key; this does.
-func (k *PartKeys) Commitment(content []byte) Hash { return keyedHash((*[32]byte)(k[32:]), content) }
+func (k *PartKeys) Commitment(content []byte) Hash { return KeyedHash((*[32]byte)(k[32:]), content) }
 
-// AEAD is the cipher of the part.
-func (k *PartKeys) AEAD() cipher.AEAD {
+// Encrypt encrypts b, padded content, in place and appends the tag. These keys
+// must not encrypt anything else, ever: the nonce is always the same.
+func (k *PartKeys) Encrypt(b []byte, aad []byte) []byte {
+	return k.aead().Seal(b[:0], sealedNonce[:], b, aad)
+}
+
+func (k *PartKeys) aead() cipher.AEAD {
 	block, err := aes.NewCipher(k[:32])
 	if err != nil {
 		panic(err) // only for other lengths
@@ -75,38 +87,38 @@ func PartAAD(binding *Hash, i int) (aad [HashSize + 1]byte) {
 	return aad
 }
 
-// PaddedLength is the length content of n bytes has before it is encrypted:
-// four bytes for n, and padding to a Padmé bucket (PURBs, PETS 2019, 4.3), so
-// that lengths say little: at most 12 % are added.
+// PaddedLength is the length content of n bytes, at least one, is padded to
+// before it is encrypted: a Padmé bucket (PURBs, PETS 2019, 4.3), so that lengths
+// say little. At most 12 % are added.
 func PaddedLength(n int) int {
-	l := uint(n + sealedSize)
+	l := uint(n)
 	e := bits.Len(l) - 1
 	last := uint(1)<<(e-bits.Len(uint(e))) - 1
 	return int((l + last) &^ last)
 }
 
-// AppendPadded appends the padded form of content.
-func AppendPadded(dst, content []byte) []byte {
-	end := len(dst) + PaddedLength(len(content))
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(content)))
-	dst = append(dst, content...)
-	return append(dst, make([]byte, end-len(dst))...)
+// unpadded is the content of a padded form. Content is JSON and does not end in
+// a zero.
+func unpadded(b []byte) ([]byte, error) {
+	content := bytes.TrimRight(b, "\x00")
+	if len(content) == 0 || PaddedLength(len(content)) != len(b) {
+		return nil, errPadding
+	}
+	return content[:len(content):len(content)], nil
 }
 
-// unpadded is the content of a padded form.
-func unpadded(b []byte) ([]byte, error) {
-	if len(b) < sealedSize {
+// olderUnpadded is the same for AlgAESGCMNonce.
+func olderUnpadded(b []byte) ([]byte, error) {
+	if len(b) < olderLength {
 		return nil, errPadding
 	}
-	n := binary.BigEndian.Uint32(b)
-	if uint64(n) > uint64(len(b)-sealedSize) || PaddedLength(int(n)) != len(b) {
+	n := int64(binary.BigEndian.Uint32(b))
+	if n > int64(len(b)-olderLength) || PaddedLength(olderLength+int(n)) != len(b) {
 		return nil, errPadding
 	}
-	content := b[sealedSize : sealedSize+int(n) : sealedSize+int(n)]
-	for _, x := range b[sealedSize+int(n):] {
-		if x != 0 {
-			return nil, errPadding
-		}
+	content, padding := b[olderLength:olderLength+n:olderLength+n], b[olderLength+n:]
+	if len(bytes.TrimRight(padding, "\x00")) != 0 {
+		return nil, errPadding
 	}
 	return content, nil
 }
@@ -115,21 +127,26 @@ var errPadding = errors.New("padding is not what it must be")
 
 // OpenPart decrypts part number i into room and checks what its header commits
 // to. binding is PartBinding of the payload. Nothing is returned unless all of
-// it holds.
+// it holds. What a tenant part says of subject parts' keys is still in it:
+// CutSubjectKeys.
 func (p *Payload) OpenPart(room []byte, binding *Hash, i int, keys *PartKeys) ([]byte, error) {
 	part := &p.Parts[i]
-	if part.Alg != AlgAESGCM || part.Compression != CompressNone {
+	nonce, data, unpad := sealedNonce[:], part.Data, unpadded
+	if part.Alg == AlgAESGCMNonce && len(data) >= olderNonce {
+		nonce, data, unpad = data[:olderNonce], data[olderNonce:], olderUnpadded
+	}
+	if part.Alg == AlgNone || part.Compression != CompressNone {
 		return nil, fmt.Errorf("payload: part %d: algorithm %d, compression %d", i, part.Alg, part.Compression)
 	}
-	if len(part.Data) < SealedNonce+SealedTag {
+	if len(data) < SealedTag {
 		return nil, fmt.Errorf("payload: part %d is cut short", i)
 	}
 	aad := PartAAD(binding, i)
-	padded, err := keys.AEAD().Open(room[:0], part.Data[:SealedNonce], part.Data[SealedNonce:], aad[:])
+	padded, err := keys.aead().Open(room[:0], nonce, data, aad[:])
 	if err != nil {
 		return nil, fmt.Errorf("payload: part %d: %w", i, ErrWrongKey)
 	}
-	content, err := unpadded(padded)
+	content, err := unpad(padded)
 	if err != nil {
 		return nil, fmt.Errorf("payload: part %d: %w", i, err)
 	}
@@ -140,14 +157,56 @@ func (p *Payload) OpenPart(room []byte, binding *Hash, i int, keys *PartKeys) ([
 	return content, nil
 }
 
+// CutSubjectKeys takes the ids of the subject parts' keys out of what OpenPart
+// gave for the tenant part, in place.
+func (p *Payload) CutSubjectKeys(part []byte) (content []byte, ids []ID, err error) {
+	n := len(p.Parts) - 1
+	if n == 0 {
+		return part, nil, nil
+	}
+	if p.Parts[0].Alg == AlgAESGCMNonce {
+		return cutKeysMember(part, n)
+	}
+	if len(part) < n*len(ID{}) {
+		return nil, nil, errNoSubjectKeys
+	}
+	ids = make([]ID, n)
+	for i := range ids {
+		part = part[copy(ids[i][:], part):]
+	}
+	return part, ids, nil
+}
+
+// keysMember begins the member that named the keys of the subject parts, in hex,
+// in a tenant part of AlgAESGCMNonce. It stood last: no pointer comes after it.
+const keysMember = `,"keys":["`
+
+func cutKeysMember(part []byte, n int) (content []byte, ids []ID, err error) {
+	at := len(part) - len(keysMember) - n*2*len(ID{}) - (n-1)*len(`","`) - len(`"]}`)
+	if at < 1 || !bytes.HasPrefix(part[at:], []byte(keysMember)) || !bytes.HasSuffix(part, []byte(`"]}`)) {
+		return nil, nil, errNoSubjectKeys
+	}
+	ids = make([]ID, n)
+	for i := range ids {
+		from := at + len(keysMember) + i*(2*len(ID{})+len(`","`))
+		if err := ids[i].UnmarshalText(part[from : from+2*len(ID{})]); err != nil {
+			return nil, nil, fmt.Errorf("the key of subject part %d: %w", i+1, err)
+		}
+	}
+	part[at] = '}'
+	return part[:at+1], ids, nil
+}
+
+var errNoSubjectKeys = errors.New("the tenant part does not name the keys of the subject parts")
+
 func appendOrigin(dst []byte, origin string) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(origin)))
 	return append(dst, origin...)
 }
 
-// keyedHash is HMAC-SHA-256 (RFC 2104) under a key of 32 bytes. Short messages
-// cost no allocation.
-func keyedHash(key *[32]byte, message []byte) Hash {
+// KeyedHash is HMAC-SHA-256 (RFC 2104) under a key of 32 bytes, for messages that
+// are mostly short: those cost no allocation.
+func KeyedHash(key *[32]byte, message []byte) Hash {
 	var room [sha256.BlockSize + 448]byte
 	var outer [sha256.BlockSize + HashSize]byte
 	for i := range sha256.BlockSize {

@@ -38,7 +38,7 @@ func (s *Sealed) begin(b []byte) (*opening, error) {
 		return nil, err
 	}
 	o.tenant = ref
-	o.first, o.keys, err = indelible.CutSubjectKeys(content, len(p.Parts)-1)
+	o.first, o.keys, err = p.CutSubjectKeys(content)
 	return o, err
 }
 

@@ -43,7 +43,7 @@ func (s *Sealed) IsOf(payload []byte, e *indelible.Event) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	tenant, subject := e.AppendSealedParts(nil, nil, s.person(e.ResourceType))
+	tenant, subject := e.AppendSealedParts(nil, s.person(e.ResourceType))
 	mine := [][]byte{tenant}
 	if subject != nil {
 		mine = append(mine, subject)

@@ -79,8 +79,7 @@ func (s *Sealed) Seal(ctx context.Context, tenant *ledger.TenantKeys, e *indelib
 	defer done()
 	if e.UserID == "" {
 		content, _ := e.AppendParts(b)
-		payload := make([]byte, 0, seal.PayloadLength(content))
-		return seal.AppendPayload(payload, s.Origin, seal.Part{Content: content, Key: tenantKey}), tenantKey.Made(), nil
+		return s.payload(seal.Part{Content: content, Key: tenantKey}), tenantKey.Made(), nil
 	}
 	subjectKey, err := s.Keys.SubjectKey(ctx, tenant.Ref, seal.Subject{
 		Name: e.UserID, Ref: func() indelible.Ref { return indelible.SubjectRef(&tenant.IDKey, e.UserID) },
@@ -88,10 +87,13 @@ func (s *Sealed) Seal(ctx context.Context, tenant *ledger.TenantKeys, e *indelib
 	if err != nil {
 		return nil, 0, err
 	}
-	skeleton, person := e.AppendSealedParts(b, &subjectKey.ID, s.person(e.ResourceType))
-	payload := make([]byte, 0, seal.PayloadLength(skeleton, person))
-	payload = seal.AppendPayload(payload, s.Origin, seal.Part{Content: skeleton, Key: tenantKey}, seal.Part{Content: person, Key: subjectKey})
+	skeleton, person := e.AppendSealedParts(b, s.person(e.ResourceType))
+	payload := s.payload(seal.Part{Content: skeleton, Key: tenantKey}, seal.Part{Content: person, Key: subjectKey})
 	return payload, max(tenantKey.Made(), subjectKey.Made()), nil
+}
+
+func (s *Sealed) payload(parts ...seal.Part) []byte {
+	return seal.AppendPayload(make([]byte, 0, seal.PayloadLength(parts...)), s.Origin, parts...)
 }
 
 // Durable implements Sealer.

@@ -173,7 +173,7 @@ func TestAnotherTenantsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second := e.AppendSealedParts(nil, &theirs.ID, false)
+	first, second := e.AppendSealedParts(nil, false)
 	mixed := seal.AppendPayload(nil, sealedOrigin, seal.Part{Content: first, Key: tenantKey}, seal.Part{Content: second, Key: theirs})
 	for what, payload := range map[string][]byte{"wholly": foreign, "in one part": mixed} {
 		var wrong *seal.WrongKeyError

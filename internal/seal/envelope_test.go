@@ -13,7 +13,8 @@ import (
 	"indelible"
 )
 
-// open opens all parts under their keys, as evidence does.
+// open opens all parts under their keys, as evidence does, and makes sure that
+// the keys of subject parts are named.
 func open(payload []byte, parts []Part) ([][]byte, error) {
 	p, err := indelible.DecodePayload(payload)
 	if err != nil {
@@ -27,6 +28,17 @@ func open(payload []byte, parts []Part) ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if i == 0 {
+			var named []indelible.ID
+			if content, named, err = p.CutSubjectKeys(content); err != nil {
+				return nil, err
+			}
+			for i, id := range named {
+				if id != parts[i+1].Key.ID {
+					return nil, errors.New("another key is named")
+				}
+			}
+		}
 		contents = append(contents, content)
 	}
 	return contents, nil
@@ -37,21 +49,14 @@ func open(payload []byte, parts []Part) ([][]byte, error) {
 func TestEnvelope(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		parts := make([]Part, rapid.IntRange(1, 2).Draw(t, "parts"))
+		parts := make([]Part, rapid.IntRange(1, maxParts).Draw(t, "parts"))
 		for i := range parts {
 			parts[i].Key = &DataKey{ID: newID()}
 			rand.Read(parts[i].Key.Key[:])
-			parts[i].Content = []byte(rapid.StringN(0, -1, 5000).Draw(t, "content"))
-		}
-		if len(parts) == 2 {
-			parts[0].Content = append(append([]byte(`{"/a":"b","keys":["`), parts[1].Key.ID.String()...), `"]}`...)
+			parts[i].Content = []byte("{" + rapid.StringN(0, -1, 5000).Draw(t, "content") + "}")
 		}
 		payload := AppendPayload(nil, testOrigin, parts...)
-		contents := make([][]byte, len(parts))
-		for i := range parts {
-			contents[i] = parts[i].Content
-		}
-		if want := PayloadLength(contents...); len(payload) != want {
+		if want := PayloadLength(parts...); len(payload) != want {
 			t.Fatalf("%d bytes, not the %d that were foreseen", len(payload), want)
 		}
 		back, err := open(payload, parts)
@@ -83,12 +88,14 @@ func TestChangedPayload(t *testing.T) {
 	t.Parallel()
 	parts := vectorParts(t)
 	payload := AppendPayload(nil, testOrigin, parts...)
-	for i := range payload {
-		for bit := range 8 {
-			changed := bytes.Clone(payload)
-			changed[i] ^= 1 << bit
-			if _, err := open(changed, parts); err == nil {
-				t.Errorf("a changed bit %d of byte %d is not noticed", bit, i)
+	for _, payload := range [][]byte{payload, older(t)} {
+		for i := range payload {
+			for bit := range 8 {
+				changed := bytes.Clone(payload)
+				changed[i] ^= 1 << bit
+				if _, err := open(changed, parts); err == nil {
+					t.Errorf("a changed bit %d of byte %d is not noticed", bit, i)
+				}
 			}
 		}
 	}
@@ -124,10 +131,7 @@ func TestCommitment(t *testing.T) {
 	p := &indelible.Payload{Parts: []indelible.Part{{Alg: indelible.AlgAESGCM, Commitment: keys.Commitment([]byte("what was said"))}}}
 	binding := indelible.PartBinding(testOrigin, nil)
 	aad := indelible.PartAAD(&binding, 0)
-	seal := func(content string) []byte {
-		nonce := repeated(0xc0, 12)
-		return keys.AEAD().Seal(nonce, nonce, indelible.AppendPadded(nil, []byte(content)), aad[:])
-	}
+	seal := func(content string) []byte { return keys.Encrypt(padded([]byte(content)), aad[:]) }
 	p.Parts[0].Data = seal("what was said")
 	if b, err := p.OpenPart(nil, &binding, 0, &keys); err != nil || string(b) != "what was said" {
 		t.Errorf("%q, %v", b, err)
@@ -148,23 +152,22 @@ func TestTwoKeys(t *testing.T) {
 	}
 	binding := indelible.PartBinding(testOrigin, nil)
 	aad := indelible.PartAAD(&binding, 0)
-	nonce := repeated(0xc0, 12)
-	// 60 bytes of content fill four blocks; the last is free.
-	padded := indelible.AppendPadded(nil, repeated('x', 60))
-	data := keys[0].AEAD().Seal(bytes.Clone(nonce), nonce, padded, aad[:])
-	forge(&keys, nonce, aad[:], data[12:12+64], data[76:])
+	// The content fills four blocks; the last is free.
+	content := repeated('x', 64)
+	data := keys[0].Encrypt(bytes.Clone(content), aad[:])
+	forge(&keys, aad[:], data[:64], data[64:])
 	var contents [2][]byte
 	for i := range keys {
-		b, err := keys[i].AEAD().Open(nil, nonce, data[12:], aad[:])
+		b, err := gcm(&keys[i]).Open(nil, make([]byte, 12), data, aad[:])
 		if err != nil {
 			t.Fatalf("the forgery does not open under key %d: %v", i, err)
 		}
 		contents[i] = b
 	}
-	if bytes.Equal(contents[0], contents[1]) || !bytes.Equal(contents[0][:48], padded[:48]) {
+	if bytes.Equal(contents[0], contents[1]) || !bytes.Equal(contents[0][:48], content[:48]) {
 		t.Fatal("no forgery worth the name")
 	}
-	p := &indelible.Payload{Parts: []indelible.Part{{Alg: indelible.AlgAESGCM, Data: data, Commitment: keys[0].Commitment(contents[0][4:])}}}
+	p := &indelible.Payload{Parts: []indelible.Part{{Alg: indelible.AlgAESGCM, Data: data, Commitment: keys[0].Commitment(contents[0])}}}
 	if _, err := p.OpenPart(nil, &binding, 0, &keys[0]); err != nil {
 		t.Errorf("the key it commits to: %v", err)
 	}
@@ -175,9 +178,9 @@ func TestTwoKeys(t *testing.T) {
 
 // forge changes the last block of a ciphertext, and its tag, so that it is valid
 // under both keys (Dodis et al., CRYPTO 2018, section 3.1).
-func forge(keys *[2]indelible.PartKeys, nonce, aad, ciphertext, tag []byte) {
+func forge(keys *[2]indelible.PartKeys, aad, ciphertext, tag []byte) {
 	block := func(k int, in []byte) element { return aesBlock(keys[k][:32], in) }
-	counter := append(bytes.Clone(nonce), 0, 0, 0, 1)
+	counter := append(make([]byte, 12), 0, 0, 0, 1)
 	var sum element
 	var weight element
 	clear(ciphertext[48:])
@@ -253,13 +256,12 @@ func ghash(h element, aad, ciphertext []byte) (y element) {
 func TestPadding(t *testing.T) {
 	t.Parallel()
 	last := 0
-	for n := range 100_000 {
+	for n := 1; n < 100_000; n++ {
 		got := indelible.PaddedLength(n)
-		l := n + 4
-		if got < l || got < last || (got-l)*8 > l {
+		if got < n || got < last || (got-n)*8 > n {
 			t.Fatalf("%d bytes are padded to %d", n, got)
 		}
-		if indelible.PaddedLength(got-4) != got {
+		if indelible.PaddedLength(got) != got {
 			t.Fatalf("%d is no length of its own", got)
 		}
 		if ones := bits.OnesCount(uint(got)); ones > bits.Len(uint(bits.Len(uint(got))-1))+1 {

@@ -7,8 +7,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -25,16 +23,17 @@ func secondOpen(payload []byte, origin string, key func(id []byte) []byte) (cont
 	named := append([]byte{byte(len(origin) >> 8), byte(len(origin))}, origin...)
 	bound := sha256.Sum256(append(append([]byte{}, named...), header...))
 	at := header[40:]
-	var ids []string
+	var ids [][]byte
 	for i := range int(header[6]) {
 		description := at[:8]
 		commitment := at[8:40]
 		id := at[40 : 40+int(description[3])]
 		at = at[40+len(id):]
 		if i > 0 {
-			if id, err = hex.DecodeString(ids[i-1]); err != nil {
-				return nil, err
-			}
+			id = ids[i-1]
+		}
+		if description[1] != 2 {
+			return nil, errors.New("another algorithm")
 		}
 		stored := rest[:binary.BigEndian.Uint32(description[4:])]
 		rest = rest[len(stored):]
@@ -51,30 +50,36 @@ func secondOpen(payload []byte, origin string, key func(id []byte) []byte) (cont
 		if err != nil {
 			return nil, err
 		}
-		padded, err := gcm.Open(nil, stored[:12], stored[12:], append(bound[:], byte(i)))
+		padded, err := gcm.Open(nil, make([]byte, 12), stored, append(bound[:], byte(i)))
 		if err != nil {
 			return nil, err
 		}
-		n := int(binary.BigEndian.Uint32(padded))
-		l := n + 4
-		e := bits.Len(uint(l)) - 1
+		n := len(padded)
+		for n > 0 && padded[n-1] == 0 {
+			n--
+		}
+		if n == 0 {
+			return nil, errors.New("nothing but zeros")
+		}
+		e := bits.Len(uint(n)) - 1
 		s := bits.Len(uint(e))
 		unit := 1 << (e - s)
-		if want := (l + unit - 1) / unit * unit; want != len(padded) {
+		if want := (n + unit - 1) / unit * unit; want != len(padded) {
 			return nil, fmt.Errorf("padded to %d, want %d", len(padded), want)
 		}
-		content := padded[4 : 4+n]
+		content := padded[:n]
 		m := hmac.New(sha256.New, keys[32:])
 		m.Write(content)
 		if !hmac.Equal(m.Sum(nil), commitment) {
 			return nil, errors.New("another content was committed to")
 		}
-		if i == 0 && header[6] > 1 {
-			var members struct{ Keys []string }
-			if err := json.Unmarshal(content, &members); err != nil {
-				return nil, err
+		if i == 0 {
+			for range int(header[6]) - 1 {
+				if len(content) < 16 {
+					return nil, errors.New("a key is not named")
+				}
+				ids, content = append(ids, content[:16]), content[16:]
 			}
-			ids = members.Keys
 		}
 		contents = append(contents, content)
 	}

@@ -30,29 +30,36 @@ func vectorParts(t *testing.T) []Part {
 		t.Fatal(err)
 	}
 	tenant, subject := vectorKey(0x88, 0x99), vectorKey(0xaa, 0xbb)
-	first, second := e.AppendSealedParts(nil, &subject.ID, false)
+	first, second := e.AppendSealedParts(nil, false)
 	return []Part{{first, tenant}, {second, subject}}
 }
 
-func vectorRandom() []byte {
-	return bytes.Join([][]byte{repeated(0x66, 32), repeated(0xc0, 12), repeated(0xc1, 12)}, nil)
+func vectorSalt() *[32]byte { return (*[32]byte)(repeated(0x66, 32)) }
+
+// padded is the padded form of content.
+func padded(content []byte) []byte {
+	return append(bytes.Clone(content), make([]byte, indelible.PaddedLength(len(content))-len(content))...)
 }
 
 // The worked example in docs/format.md, and a second implementation that opens it.
 func TestVectors(t *testing.T) {
 	b := vectortest.NewBlock("sealed")
 	parts := vectorParts(t)
-	payload := appendPayload(nil, testOrigin, vectorRandom(), parts)
+	payload := appendPayload(nil, testOrigin, vectorSalt(), parts)
 	b.Text("origin", testOrigin)
 	for i, p := range parts {
 		b.Gap()
-		keys := indelible.DerivePartKeys(&p.Key.Key, (*[32]byte)(repeated(0x66, 32)), testOrigin, i)
-		commitment := keys.Commitment(p.Content)
+		keys := indelible.DerivePartKeys(&p.Key.Key, vectorSalt(), testOrigin, i)
+		committed := p.Content
+		if i == 0 {
+			committed = append(bytes.Clone(parts[1].Key.ID[:]), committed...)
+		}
+		commitment := keys.Commitment(committed)
 		b.Text(fmt.Sprintf("content of part %d", i), string(p.Content))
 		b.Bytes(fmt.Sprintf("k_enc of part %d", i), keys[:32])
 		b.Bytes(fmt.Sprintf("k_commit of part %d", i), keys[32:])
 		b.Bytes(fmt.Sprintf("commitment of part %d", i), commitment[:])
-		b.Bytes(fmt.Sprintf("padded content of part %d", i), indelible.AppendPadded(nil, p.Content))
+		b.Bytes(fmt.Sprintf("padded content of part %d", i), padded(committed))
 	}
 	decoded, err := indelible.DecodePayload(payload)
 	if err != nil {
