@@ -36,15 +36,15 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Take, search and prove events over HTTP, until a signal ends it. This process is
 the ledger's writer; commands that record hand their events to it.
 
-It speaks plain HTTP and therefore listens on loopback only; put a proxy that
-speaks TLS in front to reach it from elsewhere. Without a key only /healthz,
+Without server.tls in indelible.yaml it speaks plain HTTP and therefore listens
+on loopback only. Without a key only /healthz,
 /readyz and the public objects of the log (/log/…) are answered: make keys with
 ` + "`indelible keys api add`" + `. docs/api.md has the endpoints.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), opt) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&opt.listen, "listen", "127.0.0.1:8443", "loopback address to listen on")
+	f.StringVar(&opt.listen, "listen", "127.0.0.1:8443", "address to listen on; without TLS one of loopback")
 	f.StringVar(&opt.metrics, "metrics", "", "loopback address for Prometheus metrics (default: none)")
 	f.StringVar(&opt.policies, "policies", "", "Cedar policies in place of those that come with the program")
 	f.StringVar(&opt.verifyEvery, "verify-every", "1d", "how often the whole log is verified; 0 is never")
@@ -56,14 +56,14 @@ speaks TLS in front to reach it from elsewhere. Without a key only /healthz,
 // was acknowledged is found within a second.
 const publishForReaders = 400 * time.Millisecond
 
-// loopback listens on an address of this machine that others do not reach.
-func loopback(ctx context.Context, flag, address string) (net.Listener, error) {
+// listen listens on an address; without TLS on one that other machines do not reach.
+func listen(ctx context.Context, flag, address string, secure bool) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, usagef("write it as 127.0.0.1:8443", "%s: %s", flag, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, usagef("listen on 127.0.0.1 and put a proxy that speaks TLS in front", "%s: plain HTTP is for loopback only", flag)
+	if ip := net.ParseIP(host); !secure && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, usagef("listen on 127.0.0.1; `serve` itself reaches further with server.tls in indelible.yaml", "%s: plain HTTP is for loopback only", flag)
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
@@ -96,7 +96,11 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := loopback(ctx, "--listen", opt.listen)
+	certificates, err := certificatesOf(d)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(ctx, "--listen", opt.listen, certificates != nil)
 	if err != nil {
 		return err
 	}
@@ -121,6 +125,7 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	server, err := api.New(ctx, api.Config{
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
 		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, PublicLog: d.Config.PublicLog(), Verification: v.latest, Log: log,
+		Gauges: func() []api.Gauge { return certificateGauges(certificates) },
 	})
 	if err != nil {
 		return err
@@ -136,16 +141,26 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 			return err
 		}
 	}
-	return a.answer(ctx, listener, server, s, log)
+	web := server.HTTP()
+	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	if certificates != nil {
+		web.TLSConfig = certificates.Config()
+		go certificates.Follow(background, certificatesEvery, log)
+	}
+	return a.answer(ctx, listener, web, s, log)
 }
 
 // answer serves until ctx ends, and then ends what is under way in order.
-func (a *app) answer(ctx context.Context, listener net.Listener, server *api.Server, s *session, log *slog.Logger) error {
-	web := server.HTTP()
-	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+func (a *app) answer(ctx context.Context, listener net.Listener, web *http.Server, s *session, log *slog.Logger) error {
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(api.Limit(listener, api.MaxConnections)) }()
-	log.Info("listening", "address", "http://"+listener.Addr().String(), "ledger", s.dir.Config.Origin)
+	limited, scheme := api.Limit(listener, api.MaxConnections), "http://"
+	serve := func() error { return web.Serve(limited) }
+	if web.TLSConfig != nil {
+		scheme = "https://"
+		serve = func() error { return web.ServeTLS(limited, "", "") }
+	}
+	go func() { ended <- serve() }()
+	log.Info("listening", "address", scheme+listener.Addr().String(), "ledger", s.dir.Config.Origin)
 	select {
 	case err := <-ended:
 		return err
@@ -168,7 +183,7 @@ func (a *app) answer(ctx context.Context, listener net.Listener, server *api.Ser
 
 // serveMetrics answers /metrics on an address of its own.
 func serveMetrics(ctx context.Context, address string, server *api.Server, log *slog.Logger) error {
-	l, err := loopback(ctx, "--metrics", address)
+	l, err := listen(ctx, "--metrics", address, false)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ const (
 	maxURL         = 16 << 10
 	// MaxConnections is how many connections are open at once.
 	MaxConnections = 16_384
+	maxStreams     = 64 // requests at once on one connection of HTTP/2
 )
 
 // HTTP is the server around the handler, with all its limits.
@@ -28,6 +29,7 @@ func (s *Server) HTTP() *http.Server {
 	return &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: answerTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: nil,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,12 @@ func (m *Metrics) request(route string, code int, took time.Duration) {
 	}
 }
 
+// Gauge is a measure that is taken outside the server.
+type Gauge struct {
+	Name, Help string
+	Value      float64
+}
+
 // WriteMetrics writes what there is to count.
 func (s *Server) WriteMetrics(w io.Writer) {
 	m, st := s.metrics, s.cfg.Ledger.Status()
@@ -86,6 +93,11 @@ func (s *Server) WriteMetrics(w io.Writer) {
 		{"indelible_ready", "gauge", "1 while events are taken.", up(s.cfg.Ledger.Err() == nil)},
 	} {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %v\n", v.name, v.help, v.name, v.kind, v.name, v.value)
+	}
+	if s.cfg.Gauges != nil {
+		for _, g := range s.cfg.Gauges() {
+			fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s gauge\n%s %s\n", g.Name, g.Help, g.Name, g.Name, strconv.FormatFloat(g.Value, 'f', -1, 64))
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -45,6 +45,8 @@ type Config struct {
 
 	Rate float64 // events a second of one key; 0: 20,000
 
+	Gauges func() []Gauge // more metrics; nil: none
+
 	Log   *slog.Logger
 	Clock func() time.Time // nil: time.Now
 }

@@ -44,6 +44,8 @@ type Config struct {
 	Sources map[string]SourceConfig `yaml:"sources,omitempty"`
 
 	Log *LogConfig `yaml:"log,omitempty"`
+	// Server says how a server meets the network; nil: plain HTTP on loopback.
+	Server *ServerConfig `yaml:"server,omitempty"`
 }
 
 // LogConfig is about the public objects of the log.
@@ -143,6 +145,8 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 #       keep: 90d
 #       tenant: acme                  left out: all
 #       event_type: auth.*            one type, or the beginning of some; left out: all
+# server.tls       certificate, key: PEM files, relative to this directory, read again when
+#                  they change; client_ca: every client shows a certificate of one of these
 # sources.NAME     a database with workflow runs, for export --source NAME:
 #   postgres: host=db.example dbname=flows user=indelible_export
 #   password_env: FLOWS_PASSWORD      or password_file, or ~/.pgpass
@@ -182,6 +186,11 @@ func LoadConfig(dir string) (*Config, error) {
 	}
 	if c.Retention != nil {
 		if err := c.Retention.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if c.Server != nil {
+		if err := c.Server.check(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}

@@ -55,7 +55,7 @@ var rooms = map[string]room{
 	"internal/search/searchtest":    {[]string{".", "internal/search"}, nil},
 	"internal/access":               {[]string{".", "internal/disk"}, nil},
 	"internal/access/cedar":         {[]string{"internal/access"}, []string{"github.com/cedar-policy/cedar-go"}},
-	"internal/api":                  {[]string{".", "internal/access", "internal/history", "internal/journal", "internal/ledger", "internal/recorder", "internal/search", "internal/store"}, []string{"github.com/klauspost/compress"}},
+	"internal/api":                  {[]string{".", "internal/access", "internal/disk", "internal/history", "internal/journal", "internal/ledger", "internal/recorder", "internal/search", "internal/store"}, []string{"github.com/klauspost/compress"}},
 	"client":                        {[]string{"."}, nil},
 	"internal/history":              {[]string{".", "internal/ledger", "internal/recorder", "internal/seal", "internal/search"}, nil},
 	"internal/importer":             {[]string{"."}, []string{"github.com/google/uuid"}},
