@@ -139,6 +139,9 @@ func (m *rowMasker) MaskRun(r *runs.Run) error {
 		left = append(left, found...)
 		return m.buf[from:len(m.buf):len(m.buf)]
 	}
+	if m.masker.Shifts() {
+		m.masker.PersonIn(append([][]byte{r.Metadata}, r.Extra...)...)
+	}
 	r.ErrorMessage = take(m.masker.Text, r.ErrorMessage, "error_message")
 	r.Metadata = take(m.masker.JSON, r.Metadata, "metadata")
 	for i := range r.Extra {

@@ -17,7 +17,7 @@ func maskPolicy(d *datadir.Directory, destination func(*datadir.MaskConfig) *dat
 	if c == nil {
 		c = &datadir.MaskConfig{}
 	}
-	p := &mask.Policy{Region: c.Region, Packs: c.Packs, Types: actionsOf(c.Types)}
+	p := &mask.Policy{Region: c.Region, Packs: c.Packs, Subject: c.Subject, Types: actionsOf(c.Types)}
 	if to := destination(c); to != nil {
 		for t, a := range actionsOf(to.Types) {
 			p.Types[t] = a

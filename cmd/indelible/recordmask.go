@@ -45,6 +45,7 @@ func eventMask(d *datadir.Directory, idKey *[32]byte, sealer recorder.Sealer) (f
 		if err := m.For(e.TenantID, key); err != nil {
 			return err
 		}
+		m.Person([]byte(e.UserID))
 		details, left := m.JSON(nil, e.Details, "details", true)
 		resource, more := m.Text(nil, []byte(e.ResourceID), "resource_id", true)
 		if left = slices.Concat(left, more); len(left) > 0 {

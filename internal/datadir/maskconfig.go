@@ -6,6 +6,7 @@ type MaskConfig struct {
 	MaskTypes `yaml:",inline"`
 
 	Region  string               `yaml:"region,omitempty"`  // of phone numbers without a country code; US
+	Subject []string             `yaml:"subject,omitempty"` // fields that say who a record is about, the best first
 	Fields  map[string]string    `yaml:"fields,omitempty"`  // what own field names mean; "" is not read
 	Packs   []string             `yaml:"packs,omitempty"`   // national numbers to look for
 	Rules   []MaskRule           `yaml:"rules,omitempty"`   // own recognisers

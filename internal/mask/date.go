@@ -169,8 +169,7 @@ func (s *Scanner) dateWord(b []byte, start, end int) int {
 			i -= 3
 		}
 		if i >= 2 {
-			switch lowered(b[i-2 : i]) {
-			case "st", "nd", "rd", "th":
+			if isOrdinal(b, i-2) {
 				i -= 2
 			}
 		}
@@ -197,11 +196,8 @@ func (s *Scanner) dateWord(b []byte, start, end int) int {
 		if i == f || n < low || n > high {
 			return 0
 		}
-		if e := i + 2; e <= len(b) {
-			switch lowered(b[i:e]) {
-			case "st", "nd", "rd", "th":
-				i = e
-			}
+		if isOrdinal(b, i) {
+			i += 2
 		}
 		if classAt(b, i)&word != 0 || at(b, i) == ':' {
 			return 0

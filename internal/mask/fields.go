@@ -16,6 +16,7 @@ type fieldInfo struct {
 	keep    bool   // not read at all
 	generic bool   // the name says nothing of its own
 	dirty   bool   // the name itself holds something to mask
+	subject uint8  // the name says who the record is about: subjectRank
 }
 
 // fieldNames are the last words of names, by type. A name is cut into words at
@@ -83,13 +84,16 @@ func (p *Policy) fieldOf(name []byte) (info fieldInfo) {
 		if t == "" {
 			return fieldInfo{keep: true}
 		}
-		return fieldInfo{typ: t, deep: true, numbers: true}
+		return fieldInfo{typ: t, deep: true, numbers: true, subject: p.subjectRank(bytes.Join(nameWords(name), []byte(" ")))}
 	}
 	if len(name) > maxFieldName {
 		return fieldInfo{}
 	}
 	words := nameWords(name)
-	defer func() { info.words = string(bytes.Join(words, []byte(" "))) }()
+	defer func() {
+		joined := bytes.Join(words, []byte(" "))
+		info.words, info.subject = string(joined), p.subjectRank(joined)
+	}()
 	for from := max(0, len(words)-4); from < len(words); from++ { // the longest match at the end
 		if f, ok := fieldTypes[string(bytes.Join(words[from:], []byte(" ")))]; ok {
 			info = f

@@ -57,24 +57,30 @@ func FuzzLine(f *testing.F) {
 	seeds(f)
 	f.Add([]byte(`{"id":"x","a":[{"password":1},"{\"email\":\"b\"}"],"bob@example.com":null}`))
 	f.Add([]byte(`{"a":"\ud83d\ude00 \ud800 \u0040 \" b@c.de"}`))
+	f.Add([]byte(`{"user_id":"ann","m":"5th of May 2024, 2024-02-29T10:00:00Z, 1/2/24 and Monday","dob":19800309}`))
 	p := compiled(f, mask.Strict())
 	f.Fuzz(func(t *testing.T, line []byte) {
-		m, err := mask.New(p, mask.Options{Redact: true, Report: true})
+		redacting, err := mask.New(p, mask.Options{Redact: true, Report: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, left := m.Record(nil, line, true)
-		if len(left) > 0 {
-			t.Fatalf("%q became %q: still %v", line, out, left)
-		}
-		if json.Valid(line) && !json.Valid(out) {
-			t.Fatalf("%q became %q", line, out)
-		}
-		if utf8.Valid(line) && !utf8.Valid(out) {
-			t.Fatalf("%q became %q", line, out)
-		}
-		if bytes.Count(line, []byte("\n")) != bytes.Count(out, []byte("\n")) && json.Valid(line) {
-			t.Fatalf("%q became %q: lines were lost", line, out)
-		}
+		fuzzLine(t, redacting, line)
+		fuzzLine(t, shifting(t, mask.Strict(), 1, mask.Options{}), line)
 	})
+}
+
+func fuzzLine(t *testing.T, m *mask.Masker, line []byte) {
+	out, left := m.Record(nil, line, true)
+	if len(left) > 0 {
+		t.Fatalf("%q became %q: still %v", line, out, left)
+	}
+	if json.Valid(line) && !json.Valid(out) {
+		t.Fatalf("%q became %q", line, out)
+	}
+	if utf8.Valid(line) && !utf8.Valid(out) {
+		t.Fatalf("%q became %q", line, out)
+	}
+	if bytes.Count(line, []byte("\n")) != bytes.Count(out, []byte("\n")) && json.Valid(line) {
+		t.Fatalf("%q became %q: lines were lost", line, out)
+	}
 }

@@ -55,6 +55,11 @@ type Masker struct {
 	made   []byte // what edits put in
 	levels []*levelBuffer
 
+	seeking    bool   // only look for who the record is about
+	person     []byte // who that is
+	personRank uint8
+	weeks      int // how far the person's dates are shifted; 0: nobody is known
+
 	repeated bool
 	checking bool // only count what would be masked
 	residue  []Type
@@ -101,7 +106,7 @@ func (m *Masker) For(tenant string, key []byte) error {
 	if !m.opt.Redact && len(key) < MinKey {
 		return ErrNoKey
 	}
-	m.types, m.opt.Key = m.policy.Tenants[tenant], key
+	m.types, m.opt.Key, m.weeks = m.policy.Tenants[tenant], key, 0
 	return nil
 }
 
@@ -116,12 +121,22 @@ const (
 
 // Line appends a record with its personal data and secrets masked. A line that
 // is no JSON is masked as text. The top-level field id is never read.
-func (m *Masker) Line(dst, line []byte) []byte { return m.mask(dst, line, aLine, "") }
+func (m *Masker) Line(dst, line []byte) []byte {
+	m.begin(line)
+	return m.mask(dst, line, aLine, "")
+}
+
+func (m *Masker) begin(line []byte) {
+	if m.Shifts() {
+		m.PersonIn(line)
+	}
+}
 
 // Record is Line, scanned again when something was masked, or always: what a
 // mask beside it made recognisable is masked, too. It names the types the policy
 // masks that are found even then: such a record must go nowhere.
 func (m *Masker) Record(dst, line []byte, always bool) ([]byte, []Type) {
+	m.begin(line)
 	return m.checked(dst, line, aLine, "", always)
 }
 
@@ -265,6 +280,10 @@ func isNested(b []byte) bool {
 // value looks at a plain value.
 func (m *Masker) value(t *text, start, end int, info fieldInfo) {
 	v := t.b[start:end]
+	if m.seeking {
+		m.sought(v, info)
+		return
+	}
 	if len(v) == 0 || info.keep {
 		return
 	}
@@ -300,7 +319,7 @@ func (m *Masker) take(t *text, start int, found, notes []Finding) {
 			f, notes = notes[0], notes[1:]
 		}
 		a := m.action(f.Type)
-		if a == Pseudonym && m.opt.Redact {
+		if (a == Pseudonym || a == Shift) && m.opt.Redact {
 			a = Redact
 		}
 		if m.checking {

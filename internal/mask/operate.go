@@ -24,9 +24,11 @@ func (m *Masker) replacement(dst []byte, t Type, a Action, text []byte) []byte {
 			dst = append(append(dst, ':'), token...)
 		}
 	case Generalise:
-		if g := general(t, text); g != "" {
+		if g := general(t, text, m.policy.region()); g != "" {
 			dst = append(append(dst, ':'), g...)
 		}
+	case Shift:
+		dst = m.shift(dst, text)
 	}
 	return append(dst, ']')
 }
@@ -92,7 +94,7 @@ func normal(t Type, text []byte, region string) string {
 }
 
 // general is a value made coarser, or nothing where there is no way to.
-func general(t Type, text []byte) string {
+func general(t Type, text []byte, region string) string {
 	var f folder
 	plain, _ := f.fold(text)
 	v := string(plain)
@@ -113,14 +115,8 @@ func general(t Type, text []byte) string {
 		}
 		return p.String()
 	case Date, BirthDate:
-		for _, layout := range []string{"2006-01-02", "2006/01/02", "2006.01.02", "1/2/2006", "2.1.2006", "1-2-2006"} {
-			day := v
-			if len(day) > 10 {
-				day = strings.TrimRight(day[:10], "T ")
-			}
-			if d, err := time.Parse(layout, day); err == nil {
-				return d.Format("2006-01")
-			}
+		if d, ok := readDay(plain, region); ok {
+			return d.Format("2006-01")
 		}
 	case Age:
 		if n, err := strconv.Atoi(v); err == nil && n >= 0 && n < 150 {
@@ -129,6 +125,43 @@ func general(t Type, text []byte) string {
 	}
 	return ""
 }
+
+// shift appends a date as it is for the record's person: of what has a year, a
+// month and a day those are shifted, a time and a day of the week stay. Other
+// dates, and those of nobody, are left out.
+func (m *Masker) shift(dst, text []byte) []byte {
+	if m.weeks == 0 {
+		return dst
+	}
+	var f folder
+	plain, _ := f.fold(text)
+	from := len(dst)
+	dst = append(dst, ":~"...)
+	if d, ok := readDay(plain, m.policy.region()); ok {
+		dst = d.shift(dst, plain, m.weeks)
+	} else if isClock(plain) || weekdays[lowered(plain)] {
+		dst = append(dst, plain...)
+	}
+	if rest := dst[from+1:]; len(rest) >= maxRest || !isShifted(rest) {
+		return dst[:from]
+	}
+	return dst
+}
+
+// isShifted reports whether a token's rest is one that shift makes.
+func isShifted(b []byte) bool {
+	if len(b) < 2 || b[0] != '~' {
+		return false
+	}
+	b = b[1:]
+	d, ok := readDay(b, "US")
+	if !ok {
+		d, ok = readDay(b, "")
+	}
+	return ok && (d.end == len(b) || (b[d.end]|0x20 == 't' || b[d.end] == ' ') && isClock(b[d.end+1:])) || isClock(b) || weekdays[lowered(b)]
+}
+
+func isClock(b []byte) bool { return len(b) > 0 && class[b[0]] == digit && clock(b, 0) == len(b) }
 
 // isGeneral reports whether a token's rest is one that general makes.
 func isGeneral(b []byte) bool {

@@ -19,9 +19,10 @@ const (
 	Partial    Action = "partial"    // [TYPE:*1111], the last four characters
 	Pseudonym  Action = "pseudonym"  // [TYPE:26 letters], the same for the same value under one key
 	Generalise Action = "generalise" // a month, a network, a band of ages
+	Shift      Action = "shift"      // a date, as many weeks later as all those of its person
 )
 
-var actions = []Action{Keep, Drop, Redact, Partial, Pseudonym, Generalise}
+var actions = []Action{Keep, Drop, Redact, Partial, Pseudonym, Generalise, Shift}
 
 // A Policy says what is looked for and what is done with it. The zero Policy
 // is strict: identities and what reaches or charges somebody become pseudonyms
@@ -32,6 +33,7 @@ type Policy struct {
 	// Tenants are overrides by type for some tenants.
 	Tenants map[string]map[Type]Action
 	Fields  map[string]Type // what own field names mean; "" keeps a field unread
+	Subject []string        // names of the fields that say who a record is about, the best first; none: defaultSubject
 	Region  string          // ISO 3166 country of phone numbers without a country code; US when empty
 	Packs   []string        // national numbers to look for: packs.go
 	Rules   []Rule          // own recognisers
@@ -54,6 +56,9 @@ func (p *Policy) Compile() error {
 			if groups[t] == secrets && a != Redact && a != Drop {
 				return fmt.Errorf("mask %s: a secret is redacted or dropped, not %q", t, a)
 			}
+			if a == Shift && t != Date && t != BirthDate {
+				return fmt.Errorf("mask %s: only %s and %s can be shifted", t, Date, BirthDate)
+			}
 			if !isTypeName(t) {
 				return fmt.Errorf("mask: type %q is not made of capitals, digits and _", t)
 			}
@@ -63,6 +68,9 @@ func (p *Policy) Compile() error {
 		if t != "" && !isTypeName(t) {
 			return fmt.Errorf("mask field %q: type %q is not made of capitals, digits and _", name, t)
 		}
+	}
+	if len(p.Subject) > 100 {
+		return fmt.Errorf("mask: %d names of fields that say who a record is about; at most 100", len(p.Subject))
 	}
 	var err error
 	if p.packs, err = packsOf(p.Packs); err != nil {
@@ -121,10 +129,11 @@ func (p *Policy) Version() string {
 		Types       map[Type]Action
 		Tenants     map[string]map[Type]Action
 		Fields      map[string]Type
+		Subject     []string `json:",omitempty"`
 		Region      string
 		Packs       []string
 		Rules       []Rule
-	}{recognisers, p.Types, p.Tenants, p.Fields, p.region(), slices.Sorted(slices.Values(p.Packs)), p.Rules})
+	}{recognisers, p.Types, p.Tenants, p.Fields, p.Subject, p.region(), slices.Sorted(slices.Values(p.Packs)), p.Rules})
 	if err != nil {
 		panic(err) // strings and numbers
 	}

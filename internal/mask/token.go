@@ -10,11 +10,15 @@ import (
 //	[EMAIL_ADDRESS:k5ivq3zpl2yx6cmt4wz7hb2fne]   pseudonym: 26 letters and digits, base 32
 //	[CREDIT_CARD:*1111]                          the last four
 //	[IP_ADDRESS:203.0.113.0/24]                  generalised
+//	[DATE_TIME:~2023-05-10T10:00:00Z]            shifted
 //
 // The rest is checked strictly: nothing that a person wrote between brackets
 // passes as masked, except by looking like nothing.
 
-const pseudonymLen = 26
+const (
+	pseudonymLen = 26
+	maxRest      = 48
+)
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
@@ -40,7 +44,7 @@ func maskedToken(b []byte) int {
 		return 0
 	}
 	from := i + 1
-	for i = from; i < len(b) && i-from < 48 && b[i] != ']'; i++ {
+	for i = from; i < len(b) && i-from < maxRest && b[i] != ']'; i++ {
 	}
 	if at(b, i) != ']' || !isRest(b[from:i]) {
 		return 0
@@ -76,5 +80,5 @@ func isRest(b []byte) bool {
 		}
 		return true
 	}
-	return isGeneral(b)
+	return isGeneral(b) || isShifted(b)
 }

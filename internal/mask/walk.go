@@ -53,7 +53,7 @@ func (m *Masker) walk(t *text, info fieldInfo) bool {
 			if end < 0 {
 				return false
 			}
-			if !here.keep {
+			if !here.keep || m.seeking {
 				m.string(t, i+1, end, here, false)
 			}
 			i = end + 1
@@ -62,6 +62,7 @@ func (m *Masker) walk(t *text, info fieldInfo) bool {
 			if c == '{' && !here.deep && !here.keep {
 				here = fieldInfo{}
 			}
+			here.subject = 0 // a person's name is no object and no list
 			j := i + 1
 			for j < len(b) && (b[j] == ' ' || b[j] == '\t' || b[j] == '\n' || b[j] == '\r') {
 				j++
@@ -115,14 +116,14 @@ func (m *Masker) name(t *text, i int) int {
 	top := &m.stack[len(m.stack)-1]
 	top.name = b[i+1 : end]
 	info := m.fieldOf(top.name)
-	if info.dirty && !m.isKept(t) {
+	if info.dirty && !m.isKept(t) && !m.seeking {
 		m.string(t, i+1, end, fieldInfo{}, true)
 		top = &m.stack[len(m.stack)-1]
 	}
 	if top.outer.deep && info.generic {
 		dirty := info.dirty
 		info = top.outer
-		info.generic, info.dirty = true, dirty
+		info.generic, info.dirty, info.subject = true, dirty, 0
 	}
 	if top.outer.keep || m.isKept(t) {
 		info.keep = true
@@ -175,6 +176,10 @@ func (m *Masker) scalar(t *text, start, end int, info fieldInfo) bool {
 			return true
 		}
 		return false
+	}
+	if m.seeking {
+		m.sought(v, info)
+		return true
 	}
 	if info.keep || len(v) < 3 && info.typ == "" {
 		return true
