@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"indelible"
 	"indelible/internal/datadir"
 	"indelible/internal/govern"
+	"indelible/internal/history"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
 	"indelible/internal/search/sqlite"
@@ -78,7 +80,7 @@ func (a *app) erase(ctx context.Context, tenant, subject, by string) error {
 	if subject != "" {
 		what = fmt.Sprintf("erase %s of tenant %s: %d events, and %d others that name %s in what stays", field(subject), field(tenant), counts.Records, counts.Mentions, field(subject))
 	}
-	fmt.Fprintf(a.stderr, "counted     %d evidence files and %d data sets of the tenant are known; copies of them are beyond this log\n", counts.Evidence, counts.Exports)
+	fmt.Fprintf(a.stderr, "counted     %d evidence files of these and %d data sets of the tenant were issued; copies of them are beyond this log\n", counts.Evidence, counts.Exports)
 	return a.propose(ctx, g, o, decided.Operators, indelible.Action{Erase: &erase}, govern.About{Tenant: tenant, Subject: subject, Text: what, Counts: counts})
 }
 
@@ -91,8 +93,17 @@ func (g *governed) count(ctx context.Context, ref indelible.Ref, tenant, subject
 	if err != nil {
 		return nil, err
 	}
+	refs, err := g.reading.TenantRefs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// What was issued stands in a tenant of the log's own, after what it is about.
+	system := slices.Index(refs, indelible.TenantRef(g.reading.idKey, history.SystemTenant)) + 1
 	c := &govern.Counts{Size: g.reading.Checkpoint().Size}
-	keep := func(l *indelible.Leaf) bool { return l.Kind.Recorded() && l.TenantNo == no }
+	keep := func(l *indelible.Leaf) bool {
+		return l.Kind.Recorded() && (l.TenantNo == no || l.TenantNo == uint64(system))
+	}
+	var going []uint64 // by rising index
 	for e, err := range g.reading.Since(ctx, first, keep) {
 		if err != nil {
 			return nil, err
@@ -107,7 +118,20 @@ func (g *governed) count(ctx context.Context, ref indelible.Ref, tenant, subject
 		if opened.Event == nil {
 			continue // erased already, or expired
 		}
-		c.Add(opened.Event, subject, recorder.PersonResource(opened.Event.ResourceType))
+		if e.Leaf.TenantNo == no && c.Add(opened.Event, subject, recorder.PersonResource(opened.Event.ResourceType)) && subject != "" {
+			going = append(going, e.Index)
+		}
+		issued, ok := history.IssuedBy(opened.Event)
+		if !ok || e.Leaf.TenantNo != uint64(system) || issued.Tenant == nil || *issued.Tenant != ref {
+			continue
+		}
+		about := subject == ""
+		if issued.Index != nil && !about {
+			_, about = slices.BinarySearch(going, *issued.Index)
+		}
+		if about {
+			c.Issue(govern.IssuedEvidence{Recorded: e.Index, SHA256: issued.SHA256, Shows: issued.Shows, At: opened.Event.Timestamp})
+		}
 	}
 	return c, nil
 }

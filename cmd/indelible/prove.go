@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"indelible"
+	"indelible/internal/datadir"
+	"indelible/internal/handover"
+	"indelible/internal/history"
 	"indelible/internal/ledger"
 )
 
@@ -23,6 +27,7 @@ func (a *app) proveCommand() *cobra.Command {
 		Short: "Write evidence of one event, or that a tenant's events are all there",
 		Long: `Write evidence that anybody can check with the log's public key and nothing
 else: of one event, or with --tenant alone that a tenant's leaves are complete.
+The log records that it was issued, to whom, and its hash, before it is written.
 ` + "`indelible check FILE` checks it.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.prove(cmd.Context(), args, opt) },
@@ -57,13 +62,15 @@ func (a *app) prove(ctx context.Context, args []string, opt proveOptions) error 
 	if err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(evidence, "", "  ")
+	b, err := evidenceBytes(evidence)
 	if err != nil {
 		return err
 	}
-	b = append(b, '\n')
 	if len(b) > maxEvidence {
 		return failf(exitFailure, "`indelible tiles` copies what proves the whole log", "the evidence has %d bytes, more than the %d that check takes", len(b), maxEvidence)
+	}
+	if err := a.recordIssued(ctx, r, evidence, b); err != nil {
+		return fmt.Errorf("evidence is handed out only once the log says so, and that cannot be recorded: %w", err)
 	}
 	if opt.out == "" {
 		return writeJSON(a.stdout, b)
@@ -72,6 +79,48 @@ func (a *app) prove(ctx context.Context, args []string, opt proveOptions) error 
 		return fmt.Errorf("write evidence: %w", err)
 	}
 	return nil
+}
+
+// recordIssued records that evidence is handed out, before it is.
+func (a *app) recordIssued(ctx context.Context, r *reading, evidence any, file []byte) error {
+	if !datadir.HasWriter(a.dir) {
+		fmt.Fprintln(a.stderr, "not recorded in the log: this directory has no writer key and only reads")
+		return nil
+	}
+	tenants, err := r.TenantRefs(ctx)
+	if err != nil {
+		return err
+	}
+	e, err := history.IssuedEvent(evidence, file, tenants, a.localUser(), time.Now())
+	if err != nil {
+		return err
+	}
+	d, err := datadir.Open(ctx, a.dir, a.env)
+	if err != nil {
+		return err
+	}
+	for {
+		err := a.recordAndPublish(ctx, d, e)
+		if !errors.Is(err, handover.ErrGone) {
+			return err
+		}
+		// The process that writes ended. The event has its id, and is recorded once.
+	}
+}
+
+func (a *app) recordAndPublish(ctx context.Context, d *datadir.Directory, e *indelible.Event) (err error) {
+	way, err := a.findRoad(ctx, d, writeOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, way.Close()) }()
+	if err := (roadRecorder{way}).RecordOwn(ctx, []*indelible.Event{e}); err != nil {
+		return err
+	}
+	if away, err := way.Flush(ctx); away == nil {
+		return err
+	}
+	return nil // it is safe in the journal
 }
 
 // What is handed out has been checked as the receiver will check it.

@@ -2,11 +2,13 @@ package api
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"slices"
 
 	"indelible"
 	"indelible/internal/access"
+	"indelible/internal/history"
 )
 
 // allParts shows a payload whole.
@@ -27,11 +29,39 @@ func (s *Server) getEvidence(a *asking) error {
 		return s.end(a, nil, problem(http.StatusBadRequest, "bad_query", "without_person is true or false"))
 	}
 	evidence, err := shot.log.Prove(a.Context(), at.Index, parts, s.cfg.Sealer)
+	var file []byte
+	if err == nil {
+		file, err = s.issue(a, shot, evidence)
+	}
 	if err = s.end(a, placesOf(at, err), err); err != nil {
 		return err
 	}
-	writeJSON(a.w, http.StatusOK, evidence)
+	writeFile(a.w, file)
 	return nil
+}
+
+// issue is the file of a piece of evidence, once the log says that it is issued.
+func (s *Server) issue(a *asking, shot *shot, evidence any) ([]byte, error) {
+	file, err := json.Marshal(evidence)
+	if err != nil {
+		return nil, err
+	}
+	file = append(file, '\n')
+	tenants, err := shot.log.TenantRefs(a.Context())
+	if err != nil {
+		return nil, err
+	}
+	e, err := history.IssuedEvent(evidence, file, tenants, a.who.Name, s.cfg.Clock())
+	if err != nil {
+		return nil, err
+	}
+	return file, s.looks.Recorder.RecordOwn(a.Context(), []*indelible.Event{e})
+}
+
+func writeFile(w http.ResponseWriter, file []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write(file)
 }
 
 // getReceipt answers GET /v1/receipts/{id}: where an event stands. The promise
@@ -76,14 +106,17 @@ func (s *Server) getCompleteness(a *asking) error {
 	if err == nil && (!scope.Allows(tenant) || !slices.Contains(names, tenant)) {
 		err = problem(http.StatusNotFound, "not_found", "no tenant of yours has this name")
 	}
-	var c *indelible.Completeness
+	var file []byte
 	if err == nil {
-		c, err = shot.log.ProveTenant(a.Context(), tenant, s.cfg.Sealer)
+		var c *indelible.Completeness
+		if c, err = shot.log.ProveTenant(a.Context(), tenant, s.cfg.Sealer); err == nil {
+			file, err = s.issue(a, shot, c)
+		}
 	}
 	if err = s.end(a, nil, err); err != nil {
 		return err
 	}
-	writeJSON(a.w, http.StatusOK, c)
+	writeFile(a.w, file)
 	return nil
 }
 

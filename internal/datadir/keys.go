@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -46,6 +48,13 @@ const (
 )
 
 func keyPath(dir, name string) string { return filepath.Join(dir, "keys", name) }
+
+// HasWriter reports whether this directory is one that writes its log. One that
+// was copied without its writer key only reads.
+func HasWriter(dir string) bool {
+	_, err := os.Stat(keyPath(dir, writerKeyName))
+	return !errors.Is(err, fs.ErrNotExist)
+}
 
 func writeKey(dir, name string, f keyFile) error {
 	f.Version = 1

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"indelible"
 )
@@ -13,32 +14,47 @@ type Counts struct {
 	Size     uint64 `json:"size"`     // of the tree that was searched
 	Records  uint64 `json:"records"`  // events whose content is to go
 	Mentions uint64 `json:"mentions"` // events that name the person in what stays
-	Evidence uint64 `json:"evidence"` // files issued for events of the tenant
+	Evidence uint64 `json:"evidence"` // files issued for the person's events; for anything of a tenant that goes wholly
 	Exports  uint64 `json:"exports"`  // data sets of the tenant
+	// Issued are the first thousand of these files.
+	Issued []IssuedEvidence `json:"issued,omitempty"`
 	// Datasets are the versions of these, the first thousand.
 	Datasets []string `json:"datasets,omitempty"`
 }
 
-// Events that say that something left the log.
-const (
-	eventEvidence = "evidence.issued"
-	eventExported = "dataset.exported"
-)
+// IssuedEvidence is a file of evidence that left the log.
+type IssuedEvidence struct {
+	Recorded uint64         `json:"recorded"` // index of the event that says so
+	SHA256   indelible.Hash `json:"sha256"`   // of the file
+	Shows    string         `json:"shows"`    // event, skeleton or completeness
+	At       time.Time      `json:"at"`
+}
+
+// eventExported says that a data set left the log.
+const eventExported = "dataset.exported"
+
+// maxListed bounds the lists in a certificate.
+const maxListed = 1000
+
+// Issue counts a file of evidence.
+func (c *Counts) Issue(e IssuedEvidence) {
+	if c.Evidence++; c.Evidence <= maxListed {
+		c.Issued = append(c.Issued, e)
+	}
+}
 
 // Add counts one event of the tenant. covered says that its resource_id is
 // sealed with the acting user's part. An empty subject is the whole tenant.
-func (c *Counts) Add(e *indelible.Event, subject string, covered bool) {
-	switch e.EventType {
-	case eventEvidence:
-		c.Evidence++
-	case eventExported:
-		if c.Exports++; c.Exports <= 1000 {
+// It reports whether the event is one whose content is to go.
+func (c *Counts) Add(e *indelible.Event, subject string, covered bool) (goes bool) {
+	if e.EventType == eventExported {
+		if c.Exports++; c.Exports <= maxListed {
 			c.Datasets = append(c.Datasets, e.ResourceID)
 		}
 	}
 	if subject == "" {
 		c.Records++
-		return
+		return true
 	}
 	own := e.UserID == subject
 	if own {
@@ -47,6 +63,7 @@ func (c *Counts) Add(e *indelible.Event, subject string, covered bool) {
 	if strings.Contains(e.ResourceID, subject) && !(own && covered) || !own && mentions(e, subject) {
 		c.Mentions++
 	}
+	return own
 }
 
 // mentions reports whether the part of another's event names a person.
