@@ -35,6 +35,7 @@ test: test-unit test-race test-bench cross
 test-unit:
 	@scripts/tools versitygw postgresql pgbouncer
 	go test -timeout 20m ./...
+	go test -tags purego ./internal/sha256lanes
 
 # The race detector runs where goroutines meet. It needs cgo, alone of all builds.
 RACE := ./internal/dataset/... ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/... ./cmd/... ./internal/runs/...

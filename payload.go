@@ -182,22 +182,35 @@ func (p *Payload) Hash() Hash {
 // HashPayload computes the payload hash from the encoding. It checks no more
 // than it needs; DecodePayload says whether the payload is well formed.
 func HashPayload(b []byte) (Hash, error) {
+	var room [256]byte
+	var few [2][]byte
+	message, parts, err := PayloadMessage(b, room[:0], few[:0])
+	if err != nil {
+		return Hash{}, err
+	}
+	for _, part := range parts {
+		sum := sha256.Sum256(part)
+		message = append(message, sum[:]...)
+	}
+	return sha256.Sum256(message), nil
+}
+
+// PayloadMessage is for hashing payloads in numbers. It appends what a payload
+// hash is of to message, but for the hashes of the parts, which come behind it;
+// and it appends the parts to parts. It checks what HashPayload does.
+func PayloadMessage(b, message []byte, parts [][]byte) ([]byte, [][]byte, error) {
 	if len(b) < 4+42 {
-		return Hash{}, errPayloadLengths
+		return message, parts, errPayloadLengths
 	}
 	n := int(binary.BigEndian.Uint32(b))
 	if n > maxPayloadHeader || n < 42 || n > len(b)-4 {
-		return Hash{}, errPayloadLengths
+		return message, parts, errPayloadLengths
 	}
 	header, rest := b[4:4+n], b[4+n:]
-	count := int(header[6])
-	var room [256]byte
-	buf := append(room[:0], formatVersion)
-	buf = append(buf, b[:4+n]...)
 	at := header[40:]
-	for range count {
+	for range header[6] {
 		if len(at) < 8 {
-			return Hash{}, errPayloadLengths
+			return message, parts, errPayloadLengths
 		}
 		size := int(binary.BigEndian.Uint32(at[4:]))
 		skip := 8 + int(at[3])
@@ -205,16 +218,15 @@ func HashPayload(b []byte) (Hash, error) {
 			skip += HashSize
 		}
 		if skip > len(at) || size > len(rest) {
-			return Hash{}, errPayloadLengths
+			return message, parts, errPayloadLengths
 		}
-		sum := sha256.Sum256(rest[:size])
-		buf = append(buf, sum[:]...)
+		parts = append(parts, rest[:size])
 		at, rest = at[skip:], rest[size:]
 	}
 	if len(rest) != 0 {
-		return Hash{}, errPayloadLengths
+		return message, parts, errPayloadLengths
 	}
-	return sha256.Sum256(buf), nil
+	return append(append(message, formatVersion), b[:4+n]...), parts, nil
 }
 
 // PlainParts appends the contents of a payload's parts to parts, without

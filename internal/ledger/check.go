@@ -1,67 +1,11 @@
 package ledger
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
-
-	"filippo.io/torchwood"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"indelible"
 )
-
-// digest is what a replay needs of a segment that takes hashing and no order,
-// so that it can be computed for many segments at once.
-type digest struct {
-	leaves []byte      // hashes of the leaves, one behind the other
-	intact []bool      // whether each payload is the one its leaf names
-	roots  []tlog.Hash // of the whole tiles among the leaves
-}
-
-func (s *Segment) digest() (d digest) {
-	d.take(s, s.Count())
-	d.finish(s)
-	return d
-}
-
-// reset empties the digest and keeps its room.
-func (d *digest) reset() { *d = digest{d.leaves[:0], d.intact[:0], d.roots[:0]} }
-
-// take goes on up to leaf number end.
-func (d *digest) take(s *Segment, end int) {
-	d.leaves = slices.Grow(d.leaves, s.Count()*indelible.HashSize-len(d.leaves))
-	for i := len(d.intact); i < end; i++ {
-		h := s.leafHash(i)
-		d.leaves = append(d.leaves, h[:]...)
-		p, err := indelible.HashPayload(s.Payloads[i])
-		d.intact = append(d.intact, err == nil && p == indelible.LeafPayload(s.Leaf(i)))
-	}
-}
-
-// leafHash is the hash of leaf i. What is hashed begins with a zero byte, and the
-// leaf before it ends with one: there it needs no copy.
-func (s *Segment) leafHash(i int) indelible.Hash {
-	at := i * indelible.LeafSize
-	if at == 0 || s.Leaves[at-1] != 0 {
-		return indelible.LeafHash(s.Leaf(i))
-	}
-	return sha256.Sum256(s.Leaves[at-1 : at+indelible.LeafSize])
-}
-
-// finish computes the roots.
-func (d *digest) finish(s *Segment) {
-	const tile = torchwood.TileWidth * indelible.HashSize
-	for at := int(uint64(firstTile(s.OldSize))*torchwood.TileWidth-s.OldSize) * indelible.HashSize; at+tile <= len(d.leaves); at += tile {
-		d.roots = append(d.roots, flatRoot(d.leaves[at:at+tile]))
-	}
-}
-
-// leaf is the hash of leaf i.
-func (d *digest) leaf(i int) indelible.Hash {
-	return indelible.Hash(d.leaves[i*indelible.HashSize : (i+1)*indelible.HashSize])
-}
 
 // replay takes a decoded segment into the transaction, checking it and every
 // leaf of it against what the log says so far.

@@ -18,6 +18,7 @@ import (
 type room struct {
 	buf []byte
 	d   digest
+	h   *hasher
 }
 
 // fetched is a slot as read from the store, decoded and hashed.
@@ -85,7 +86,7 @@ func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
 	select {
 	case f.room = <-v.rooms:
 	default:
-		f.room = room{}
+		f.room = room{h: new(hasher)}
 	}
 	for ; f.next < len(versions) && f.seg == nil; f.next++ {
 		b, err := v.readInto(ctx, name, MaxSegment, versions[f.next], f.buf)
@@ -110,18 +111,18 @@ func (v *verifier) fetch(ctx context.Context, f fetched) fetched {
 
 // digest hashes a segment, and looks at each payload while it is at hand.
 func (v *verifier) digest(f *fetched) {
-	const piece = 256 // leaves with their payloads, that fit a processor's cache
+	const piece = 1024 // leaves with their payloads, that fit a processor's cache
 	f.d.reset()
 	f.agreed = 0
 	tenants := *v.known.Load()
 	for at, n := 0, f.seg.Count(); at < n; {
 		at = min(at+piece, n)
-		f.d.take(f.seg, at)
+		f.d.take(f.h, f.seg, at)
 		if v.opt.Opener != nil {
 			f.agreed = v.agreeing(f.seg, tenants, f.agreed, at)
 		}
 	}
-	f.d.finish(f.seg)
+	f.d.finish(f.h, f.seg)
 }
 
 // decodeSlot decodes the segment of a slot. One that is sound but for the

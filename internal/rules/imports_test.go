@@ -41,8 +41,10 @@ var rooms = map[string]room{
 	"internal/store/storetest": {[]string{"internal/store"}, []string{"github.com/google/go-cmp"}},
 
 	"internal/journal": {[]string{".", "internal/disk"}, nil},
-	"internal/ledger":  {[]string{".", "internal/disk", "internal/journal", "internal/store"}, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
-	"internal/seal":    {[]string{".", "internal/disk"}, []string{"modernc.org/sqlite"}},
+	"internal/ledger":  {[]string{".", "internal/disk", "internal/journal", "internal/sha256lanes", "internal/store"}, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
+	// What the processor can do.
+	"internal/sha256lanes": {nil, []string{"golang.org/x/sys"}},
+	"internal/seal":        {[]string{".", "internal/disk"}, []string{"modernc.org/sqlite"}},
 
 	"internal/seal/keyfile":  {[]string{"internal/disk", "internal/seal"}, []string{"filippo.io/age"}},
 	"internal/seal/awskms":   {[]string{"internal/seal"}, []string{"github.com/aws"}},
