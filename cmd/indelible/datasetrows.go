@@ -194,11 +194,11 @@ func (a *app) datasetPurge(ctx context.Context, at *placeOptions, apply bool) er
 		fmt.Fprintf(a.stderr, "nothing was deleted: --apply deletes these %s\n", count(len(names), "file"))
 		return nil
 	}
-	d, err := datadir.Open(ctx, a.dir, a.env)
+	record, job, err := a.purgeBook(ctx)
 	if err != nil {
 		return err
 	}
-	if err := o.Purge(ctx, &book{a, d}, &dataset.Job{Actor: whoAmI(), ActorKind: "asserted"}); err != nil {
+	if err := o.Purge(ctx, record, job); err != nil {
 		return exportError(err)
 	}
 	if !strings.HasPrefix(at.out, "s3://") {
@@ -207,4 +207,20 @@ func (a *app) datasetPurge(ctx context.Context, at *placeOptions, apply bool) er
 	}
 	fmt.Fprintf(a.stdout, "deleted     %s\n", count(len(names), "file"))
 	return nil
+}
+
+// purgeBook is where a deletion is recorded, and by whom.
+func (a *app) purgeBook(ctx context.Context) (dataset.Recorder, *dataset.Job, error) {
+	server, err := a.remote()
+	if err != nil {
+		return nil, nil, err
+	}
+	if server != nil {
+		return server.newBook(), &dataset.Job{ActorKind: actorKind}, nil
+	}
+	d, err := datadir.Open(ctx, a.dir, a.env)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &book{a, d}, &dataset.Job{Actor: whoAmI(), ActorKind: "asserted"}, nil
 }

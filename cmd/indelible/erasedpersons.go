@@ -34,12 +34,24 @@ func (a *app) erasedPersons(ctx context.Context, idKey *[32]byte) (*erasedPerson
 	return &erasedPersons{r, sealed, idKey}, nil
 }
 
-// of is what mask.Options.Suppressed is for a tenant; nil where nobody of it was
-// erased, and for nil persons.
-func (p *erasedPersons) of(ctx context.Context, tenant string) (func(token, found, compared string) bool, error) {
-	if p == nil {
-		return nil, nil
-	}
+// suppressed is what mask.Options.Suppressed is for a tenant; nil: nobody was
+// erased.
+type suppressed = func(token, found, compared string) bool
+
+// erasedList is who was erased from a tenant: their pseudonyms, and what their
+// names are compared with under a key.
+type erasedList struct {
+	tokens   map[string]bool
+	subjects map[indelible.Ref]bool
+	key      [32]byte
+}
+
+func (l *erasedList) has(token, found, compared string) bool {
+	return l.tokens[token] || len(l.subjects) > 0 && (l.subjects[indelible.SubjectRef(&l.key, found)] || l.subjects[indelible.SubjectRef(&l.key, compared)])
+}
+
+// of is who was erased from a tenant.
+func (p *erasedPersons) of(ctx context.Context, tenant string) (suppressed, error) {
 	ref := indelible.TenantRef(p.idKey, tenant)
 	tokens, err := p.sealed.Keys.Suppressed(ctx, ref)
 	if err != nil {
@@ -52,21 +64,19 @@ func (p *erasedPersons) of(ctx context.Context, tenant string) (func(token, foun
 	if len(subjects) == 0 && len(tokens) == 0 {
 		return nil, nil
 	}
-	listed := func(token, _, _ string) bool { return tokens[token] }
+	list := &erasedList{tokens: tokens}
 	if len(subjects) == 0 {
-		return listed, nil
+		return list.has, nil
 	}
 	salt, err := p.reading.TenantSalt(ctx, ref, p.sealed)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return listed, nil // the tenant was erased, too, with what its fences were made with
+		return list.has, nil // the tenant was erased, too, with what its fences were made with
 	}
 	if err != nil {
 		return nil, fmt.Errorf("who was erased from tenant %s: %w", field(tenant), err)
 	}
-	key := indelible.TenantKey(p.idKey, &salt)
-	return func(token, found, compared string) bool {
-		return tokens[token] || subjects[indelible.SubjectRef(&key, found)] || subjects[indelible.SubjectRef(&key, compared)]
-	}, nil
+	list.subjects, list.key = subjects, indelible.TenantKey(p.idKey, &salt)
+	return list.has, nil
 }
 
 // known makes sure that the log knows a tenant: pseudonyms of a misspelt one

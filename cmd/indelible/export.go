@@ -64,7 +64,9 @@ func (a *app) exportCommand() *cobra.Command {
 		Short: "Export workflow runs as a dataset that can be proved",
 		Long: `Export workflow runs from PostgreSQL (POSTGRES_DSN) or SQLite (--sqlite) as JSON
 lines or Parquet. A manifest names every file with its hash, and the ledger
-records the manifest: before the first row, and after the last.
+records the manifest: before the first row, and after the last. With
+INDELIBLE_URL, and an API key in INDELIBLE_API_KEY or in the file that
+INDELIBLE_API_KEY_FILE names, its server records it and no ledger is needed here.
 
 Rows come from one consistent snapshot. Nothing is visible before all of it is
 there. An export that was interrupted is made again under the same name and
@@ -114,6 +116,11 @@ time by the same command.`,
 }
 
 func (a *app) export(ctx context.Context, opt exportOptions) error {
+	if server, err := a.remote(); err != nil {
+		return err
+	} else if server != nil && opt.report != "" {
+		return usagef("run `indelible dataset verify --offline --key log.vkey` on what was made", "--report does not go with INDELIBLE_URL")
+	}
 	progress := newProgress(a.stderr, "rows")
 	result, err := a.runExport(ctx, &opt.exportSpec, exporting{
 		actor: whoAmI(), actorKind: "asserted",

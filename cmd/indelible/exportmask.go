@@ -29,35 +29,72 @@ type exportMask struct {
 	always  bool // every row is scanned again
 	several bool // tenants: their names are hidden
 
-	keys    *pseudonymKeys // nil: redact
-	erased  *erasedPersons
+	persons personKeys // nil: redact
 	mu      sync.Mutex
 	maskers []*mask.Masker
+	tenants map[string]*tenantMask
 }
 
-// masking sets up how the rows of a job are masked. The keys it opens are
-// closed by done.
+// tenantMask is what the rows of one tenant are masked with.
+type tenantMask struct {
+	key    []byte
+	erased suppressed
+	shown  []byte // what stands for the tenant
+}
+
+// personKeys are what tenants' pseudonyms are made with, and who has none.
+type personKeys interface {
+	of(ctx context.Context, tenant string) (key []byte, erased suppressed, err error)
+	ids() []string // of the keys that were used
+}
+
+// localPersons are those of the ledger at hand.
+type localPersons struct {
+	keys   *pseudonymKeys
+	erased *erasedPersons
+}
+
+func (p *localPersons) of(ctx context.Context, tenant string) (key []byte, erased suppressed, err error) {
+	if key, err = p.keys.of(ctx, tenant); err == nil {
+		erased, err = p.erased.of(ctx, tenant)
+	}
+	return key, erased, err
+}
+
+func (p *localPersons) ids() []string { return p.keys.ids() }
+
+// masking sets up how the rows of a job are masked by the ledger at hand. The
+// keys it opens are closed by done.
 func (a *app) masking(ctx context.Context, d *datadir.Directory, idKey *[32]byte, mode, recheck string, job *dataset.Job) (done func() error, err error) {
 	done = func() error { return nil }
 	if mode == maskOff {
 		return done, nil
 	}
-	x := &exportMask{
-		ctx: ctx, mode: mode, always: recheck == recheckFull, several: job.Query.AllTenants || len(job.Query.Tenants) > 1,
-	}
-	if x.policy, err = maskPolicy(d, func(c *datadir.MaskConfig) *datadir.MaskTypes { return c.Export }); err != nil {
+	policy, err := maskPolicy(d, func(c *datadir.MaskConfig) *datadir.MaskTypes { return c.Export })
+	if err != nil {
 		return done, err
 	}
+	var persons personKeys
 	if mode == maskPseudonym {
-		if x.keys, x.erased, err = a.openPseudonyms(ctx, d, idKey, "say --mask redact"); err != nil {
+		keys, erased, err := a.openPseudonyms(ctx, d, idKey, "say --mask redact")
+		if err != nil {
 			return done, err
 		}
-		done = x.keys.keys.Close
+		persons, done = &localPersons{keys, erased}, keys.keys.Close
 	}
-	job.Masks = dataset.Masks{Mode: mode, PolicyVersion: x.policy.Version(), Columns: x.columns(), NotDetected: mask.NotDetected}
+	maskRows(ctx, job, policy, persons, mode, recheck)
+	return done, nil
+}
+
+// maskRows has the rows of a job masked; without persons identities become [TYPE].
+func maskRows(ctx context.Context, job *dataset.Job, policy *mask.Policy, persons personKeys, mode, recheck string) {
+	x := &exportMask{
+		ctx: ctx, policy: policy, persons: persons, mode: mode, always: recheck == recheckFull,
+		several: job.Query.AllTenants || len(job.Query.Tenants) > 1, tenants: make(map[string]*tenantMask),
+	}
+	job.Masks = dataset.Masks{Mode: mode, PolicyVersion: policy.Version(), Columns: x.columns(), NotDetected: mask.NotDetected}
 	job.Masker = x.masker
 	job.Masked = x.counted
-	return done, nil
 }
 
 // columns says what is done to which column.
@@ -84,15 +121,19 @@ func (x *exportMask) counted(m *dataset.Masks) {
 			}
 		}
 	}
-	m.KeyIDs = x.keys.ids()
+	if x.persons != nil {
+		m.KeyIDs = x.persons.ids()
+	}
 }
 
 // masker implements dataset.Job.Masker.
 func (x *exportMask) masker(columns []runs.Column) (dataset.Masker, error) {
 	r := &rowMasker{export: x, extra: columns}
 	m, err := mask.New(x.policy, mask.Options{
-		Redact: x.keys == nil, Key: make([]byte, mask.MinKey), // each row's tenant brings its key, and who of it was erased
-		Suppressed: func(token, found, compared string) bool { return r.erased != nil && r.erased(token, found, compared) },
+		Redact: x.persons == nil, Key: make([]byte, mask.MinKey), // each row's tenant brings its key, and who of it was erased
+		Suppressed: func(token, found, compared string) bool {
+			return r.with.erased != nil && r.with.erased(token, found, compared)
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -110,9 +151,7 @@ type rowMasker struct {
 	masker *mask.Masker
 	extra  []runs.Column
 	tenant string
-	erased func(token, found, compared string) bool // whether it is of somebody of the tenant who was erased; nil: nobody was
-	shown  []byte                                   // what stands for the tenant
-	began  bool
+	with   *tenantMask
 	rows   uint64
 	buf    []byte
 }
@@ -120,7 +159,7 @@ type rowMasker struct {
 // MaskRun implements dataset.Masker: error_message, metadata and extra columns
 // are scanned, the other columns are kept.
 func (m *rowMasker) MaskRun(r *runs.Run) error {
-	if !m.began || m.tenant != string(r.TenantID) {
+	if m.with == nil || m.tenant != string(r.TenantID) {
 		if err := m.begin(string(r.TenantID)); err != nil {
 			return err
 		}
@@ -151,33 +190,42 @@ func (m *rowMasker) MaskRun(r *runs.Run) error {
 		return failf(exitFailure, "no dataset was made; please report the form of the value", "row %s: still found after masking: %v", field(string(r.ID)), left)
 	}
 	if m.export.several {
-		r.TenantID = m.shown
+		r.TenantID = m.with.shown
 	}
 	return nil
 }
 
-// begin takes the key of the rows that follow.
+// begin takes what the rows that follow are masked with.
 func (m *rowMasker) begin(tenant string) error {
-	key, err := m.export.keys.of(m.export.ctx, tenant)
+	with, err := m.export.of(tenant)
 	if err != nil {
 		return err
 	}
-	if err := m.masker.For(tenant, key); err != nil {
-		return err
+	m.tenant, m.with = tenant, with
+	return m.masker.For(tenant, with.key)
+}
+
+// of is what the rows of a tenant are masked with, the same in all of an export.
+func (x *exportMask) of(tenant string) (*tenantMask, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if t := x.tenants[tenant]; t != nil {
+		return t, nil
 	}
-	if m.erased, err = m.export.erased.of(m.export.ctx, tenant); err != nil {
-		return err
-	}
-	if m.export.several {
-		m.shown = []byte("[TENANT_ID]")
-		if m.export.keys != nil {
-			names, err := m.export.keys.of(m.export.ctx, systemTenant)
+	t := &tenantMask{shown: []byte("[TENANT_ID]")}
+	if x.persons != nil {
+		var err error
+		if t.key, t.erased, err = x.persons.of(x.ctx, tenant); err != nil {
+			return nil, err
+		}
+		if x.several {
+			names, _, err := x.persons.of(x.ctx, systemTenant)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			m.shown = []byte("[TENANT_ID:" + mask.TokenOf(names, m.export.policy, "TENANT_ID", tenant) + "]")
+			t.shown = []byte("[TENANT_ID:" + mask.TokenOf(names, x.policy, "TENANT_ID", tenant) + "]")
 		}
 	}
-	m.tenant, m.began = tenant, true
-	return nil
+	x.tenants[tenant] = t
+	return t, nil
 }

@@ -49,8 +49,8 @@ is kept is its hash. A name may have two live keys, so that one can take over
 from the other. Making a key is recorded in the log.
 
 Roles: writer (records events, reads nothing), reader (events and their proofs),
-auditor (also completeness, the access log and verification), exporter, operator,
-admin (keys), and break-glass (reads as an auditor does, with a ticket and for
+auditor (also completeness, the access log and verification), exporter (exports
+from elsewhere), operator, admin (keys), and break-glass (reads as an auditor does, with a ticket and for
 an hour at most).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.keysAPIAdd(cmd.Context(), opt) },

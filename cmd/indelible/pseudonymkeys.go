@@ -90,9 +90,6 @@ func tokensOf(ctx context.Context, d *datadir.Directory, keys *seal.Keys, idKey 
 
 // ids are those of the keys that were used, in order.
 func (p *pseudonymKeys) ids() (all []string) {
-	if p == nil {
-		return nil
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, k := range p.made {

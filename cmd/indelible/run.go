@@ -19,7 +19,9 @@ type app struct {
 	stderr io.Writer
 	env    datadir.Env
 	dir    string
-	atEnd  []func() error // what a command leaves open until the program ends
+	// serving: this process is the ledger's server, whatever INDELIBLE_URL says.
+	serving bool
+	atEnd   []func() error // what a command leaves open until the program ends
 }
 
 // run is the whole program: it returns the exit code.

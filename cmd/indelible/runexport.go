@@ -27,7 +27,7 @@ type exporting struct {
 // records.
 func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ *dataset.Result, err error) {
 	// What it opens is closed with it, and not when the program ends.
-	own := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, env: a.env, dir: a.dir}
+	own := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, env: a.env, dir: a.dir, serving: a.serving}
 	defer func() {
 		for _, end := range own.atEnd {
 			err = errors.Join(err, end())
@@ -37,7 +37,16 @@ func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ 
 	if err != nil {
 		return nil, err
 	}
-	d, err := datadir.Open(ctx, own.dir, own.env)
+	server, err := own.remote()
+	if err != nil {
+		return nil, err
+	}
+	var d *datadir.Directory
+	if server != nil {
+		err = spec.fitsServer()
+	} else {
+		d, err = datadir.Open(ctx, own.dir, own.env)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -48,18 +57,17 @@ func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ 
 		return nil, err
 	}
 	defer job.Source.Close()
-	key, err := datadir.LoadIDKey(own.dir)
-	if err != nil {
-		return nil, fmt.Errorf("the key that filter values are hashed with: %w", err)
+	job.Actor, job.ActorKind = by.actor, by.actorKind
+	var closeKeys func() error
+	if server != nil {
+		closeKeys, err = server.export(ctx, spec, job)
+	} else {
+		closeKeys, err = own.exportHere(ctx, d, spec, job)
 	}
-	job.Pseudonymizer = keyedHash{key}
-	closeKeys, err := own.masking(ctx, d, key, spec.mask, spec.recheck, job)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeKeys()) }()
-	job.Recorder = &book{own, d}
-	job.Actor, job.ActorKind = by.actor, by.actorKind
 	job.Build = "indelible " + version
 	job.NewID = by.newID
 	if job.NewID == nil {
@@ -71,6 +79,17 @@ func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ 
 		return nil, exportError(err)
 	}
 	return result, nil
+}
+
+// exportHere has a job recorded in the ledger at hand, and masked with its keys.
+func (a *app) exportHere(ctx context.Context, d *datadir.Directory, spec *exportSpec, job *dataset.Job) (closeKeys func() error, err error) {
+	key, err := datadir.LoadIDKey(a.dir)
+	if err != nil {
+		return nil, fmt.Errorf("the key that filter values are hashed with: %w", err)
+	}
+	job.Pseudonymizer = keyedHash{key}
+	job.Recorder = &book{a, d}
+	return a.masking(ctx, d, key, spec.mask, spec.recheck, job)
 }
 
 // job makes a job of what is asked for, or says what is wrong with it.

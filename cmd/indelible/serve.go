@@ -74,6 +74,7 @@ func listen(ctx context.Context, flag, address string, secure bool) (net.Listene
 }
 
 func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
+	a.serving = true
 	every, err := datadir.ParseDuration(opt.verifyEvery)
 	if err != nil {
 		return usagef("write a number of days such as 1d, or hours such as 12h", "--verify-every: %w", err)
@@ -122,9 +123,13 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 
 	log := slog.New(slog.NewJSONHandler(a.stderr, nil))
 	v := &verification{session: s, vkey: r.vkey, log: log}
+	masks, err := newServedMasks(s, r.idKey)
+	if err != nil {
+		return err
+	}
 	server, err := api.New(ctx, api.Config{
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
-		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, PublicLog: d.Config.PublicLog(), Verification: v.latest, Log: log,
+		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: v.latest, Log: log,
 		Gauges: func() []api.Gauge { return certificateGauges(certificates) },
 	})
 	if err != nil {

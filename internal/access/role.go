@@ -14,7 +14,7 @@ const (
 	Writer     Role = "writer"      // record events; read nothing
 	Reader     Role = "reader"      // events of its tenants, and their proofs
 	Auditor    Role = "auditor"     // also completeness, the access log and verification
-	Exporter   Role = "exporter"    // exports and their files
+	Exporter   Role = "exporter"    // record exports of its tenants, and mask their rows
 	Operator   Role = "operator"    // schedules, holds, retention, proposals of erasure
 	Admin      Role = "admin"       // keys and roles; no events
 	BreakGlass Role = "break-glass" // reads like an auditor, for an hour at most, with a ticket

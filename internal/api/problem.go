@@ -47,6 +47,7 @@ var titles = map[string]string{
 	"ratio":             "Compressed beyond what is taken",
 	"invalid_event":     "The event is not valid",
 	"too_many":          "There are too many already",
+	"no_keys":           "There are no keys",
 	"conflict":          "The id is taken by another event",
 	"rate":              "Too many requests",
 	"busy":              "Too busy",
@@ -84,6 +85,8 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusRequestEntityTooLarge, "too_large", "a body has at most "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes")
 	case errors.Is(err, search.ErrQuery):
 		return problem(http.StatusBadRequest, "bad_query", err.Error())
+	case errors.Is(err, ErrNoKeys):
+		return problem(http.StatusConflict, "no_keys", "this ledger has no key store: rows can be masked without pseudonyms")
 	case errors.Is(err, access.ErrForbidden):
 		return problem(http.StatusForbidden, "forbidden", "the key's role does not allow this")
 	case errors.Is(err, ledger.ErrNotFound):

@@ -26,6 +26,7 @@ type Ledger interface {
 	Tenant(id string, seal func(id string, salt [32]byte) ([]byte, error)) (*ledger.TenantKeys, error)
 	Lookup(ctx context.Context, ref indelible.Ref, all bool) (p ledger.Placed, payload []byte, found bool, err error)
 	Err() error
+	FlushWhileStoreAnswers(ctx context.Context, patience time.Duration) (away, err error)
 }
 
 // Config is what a server is made of.
@@ -40,6 +41,8 @@ type Config struct {
 	Keys      *access.Keys
 	Policy    access.Policy
 	PublicLog bool // /log/… needs no key
+
+	Masks Masks // for exporters
 
 	Verification func() json.RawMessage // the latest report of a verification; nil: none yet
 
@@ -120,6 +123,8 @@ func (s *Server) routes() []route {
 		{"GET /v1/keys", s.authenticated(s.getKeys)},
 		{"POST /v1/keys", s.authenticated(s.postKey)},
 		{"DELETE /v1/keys/{id}", s.authenticated(s.deleteKey)},
+		{"POST /v1/exports", s.authenticated(s.postExport)},
+		{"GET /v1/exports/masks", s.authenticated(s.getExportMasks)},
 		{"GET /v1/verification", s.authenticated(s.getVerification)},
 	}
 }

@@ -22,6 +22,9 @@ func (x *export) prepare(ctx context.Context) (*Result, error) {
 		// All of it is there; what may be missing is the record.
 		x.notify("an earlier export was complete and not recorded: that is done now")
 		x.plan = old
+		if old.ActorKind != x.ActorKind { // who is authenticated here was not there, or the reverse
+			old.Actor, old.ActorKind = x.Actor, x.ActorKind
+		}
 		result, err := x.conclude(ctx, newest, encoded)
 		if err != nil {
 			return nil, err

@@ -40,10 +40,14 @@ func ofLedger(tenant string) bool {
 // startedEvents say that an attempt begins. Of all tenants in one scan nobody
 // knows yet which there are.
 func startedEvents(p *plan, j *Job, spec *Spec) ([]*indelible.Event, error) {
-	details, err := marshal(map[string]any{
+	about := map[string]any{
 		"actor": p.ActorKind, "attempt": p.Attempt, "export_timestamp": p.ExportTimestamp.String(), "format": spec.Format, "masks": spec.Masks,
 		"run_id": p.RunID, "spec": p.Spec,
-	}, "")
+	}
+	if spec.AllTenants {
+		about["all_tenants"] = true
+	}
+	details, err := json.Marshal(about)
 	if err != nil {
 		return nil, err
 	}
