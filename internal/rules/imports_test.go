@@ -89,6 +89,12 @@ var rooms = map[string]room{
 	// Events from other processes on this machine, to the one that writes.
 	"internal/handover": {[]string{".", "internal/ledger", "internal/recorder"}, nil},
 
+	// Work that runs by itself. River is one module, with a driver for each database.
+	"internal/jobs":          {[]string{".", "internal/jobs/schedule"}, []string{"github.com/riverqueue/river"}},
+	"internal/jobs/schedule": {nil, []string{"github.com/robfig/cron/v3"}},
+	"internal/jobs/sqlite":   {nil, []string{"modernc.org/sqlite"}},
+	"internal/jobs/postgres": {nil, []string{"github.com/jackc/pgx/v5"}},
+
 	// Tests, and what only tests use.
 	"internal/mask/masktest": {[]string{"internal/mask"}, nil},
 
@@ -105,6 +111,7 @@ var rooms = map[string]room{
 			"internal/govern", "internal/seal",
 			"internal/dataset/bucket", "internal/dataset/compress", "internal/dataset/encrypt", "internal/dataset/parquet",
 			"internal/access", "internal/access/cedar", "internal/api",
+			"internal/jobs", "internal/jobs/sqlite", "internal/jobs/postgres",
 		},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid"},
 	},

@@ -1,0 +1,132 @@
+package jobs
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"indelible"
+)
+
+// Config is what a queue needs.
+type Config struct {
+	DB      *sql.DB // closed by Close
+	Dialect Dialect
+	Kinds   Kinds
+	Clock   func() time.Time // of schedules; nil: time.Now
+	Actor   string           // who changes things by this queue
+
+	// For workers.
+	Worker string // its name; empty: a random one
+	AtOnce int    // runs at once in this process; 0: 4
+	Limits Limits
+	// Record records events in the ledger. Events come again until it has
+	// returned nil once; they keep their ids.
+	Record func(ctx context.Context, events []*indelible.Event) error
+	Log    *slog.Logger // nil: none
+	pace   pace
+}
+
+// Limits are how many runs go on at once on all machines together.
+type Limits struct {
+	Kinds  map[string]int // in place of what the kind says
+	Tenant int            // of one tenant; 0: no limit
+}
+
+// pace is how quickly things go; tests go quicker.
+type pace struct {
+	tick   time.Duration // planning, recording
+	beat   time.Duration // of a lease
+	expiry time.Duration // of a lease without a beat
+	look   time.Duration // for leases that expired
+	poll   time.Duration // River, for jobs
+	later  time.Duration // that a run waits whose kind or tenant has its limit of runs
+	back   func(attempt int) time.Duration
+}
+
+var usualPace = pace{tick: time.Second, beat: 10 * time.Second, expiry: 60 * time.Second, look: 5 * time.Second, poll: time.Second, later: 5 * time.Second, back: backoff}
+
+// Queue is the database of schedules and runs. It is safe for concurrent use.
+type Queue struct {
+	Config
+	db    *sql.DB
+	river *river.Client[*sql.Tx]
+	plans planCache
+}
+
+// Open opens a queue, and makes its tables what this program needs.
+func Open(ctx context.Context, cfg Config) (*Queue, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.AtOnce <= 0 {
+		cfg.AtOnce = 4
+	}
+	if cfg.Worker == "" {
+		host, _ := os.Hostname()
+		cfg.Worker = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:6])
+	}
+	if cfg.pace.tick == 0 {
+		cfg.pace = usualPace
+	}
+	if err := cfg.Dialect.Migrate(ctx, cfg.DB); err != nil {
+		return nil, err
+	}
+	q := &Queue{Config: cfg, db: cfg.DB}
+	var err error
+	q.river, err = q.client(nil)
+	return q, err
+}
+
+// Close closes the database.
+func (q *Queue) Close() error { return q.db.Close() }
+
+// now is the time to the millisecond, which is what the tables keep.
+func (q *Queue) now() time.Time { return q.Clock().Truncate(time.Millisecond) }
+
+// change runs f in a transaction in which nobody else changes anything.
+func (q *Queue) change(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return inTx(ctx, q.db, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE indelible_gate SET turn = turn + 1`); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// replan has every process read the schedules again.
+func replan(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `UPDATE indelible_gate SET plan = plan + 1`)
+	return err
+}
+
+// attemptArgs are the arguments of River's job: one attempt of a run.
+type attemptArgs struct {
+	Run string `json:"run"`
+}
+
+// Kind implements river.JobArgs.
+func (attemptArgs) Kind() string { return "indelible_attempt" }
+
+// enqueue has River call a worker for a run, after a while.
+func (q *Queue) enqueue(ctx context.Context, tx *sql.Tx, id string, after time.Duration) error {
+	opts := &river.InsertOpts{}
+	if after > 0 {
+		opts.ScheduledAt = time.Now().Add(after)
+	}
+	job, err := q.river.InsertTx(ctx, tx, attemptArgs{id}, opts)
+	if err != nil {
+		return fmt.Errorf("queue run %s: %w", id, err)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE indelible_run SET river = $2 WHERE id = $1`, id, job.Job.ID)
+	return err
+}
