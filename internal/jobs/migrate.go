@@ -96,13 +96,17 @@ func (d Dialect) migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if d == SQLite {
-		// One transaction, which others wait for.
-		return inTx(ctx, db, func(tx *sql.Tx) error {
-			if _, err := river.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
-				return err
+		// Each step is a transaction, which others wait for. Who then finds the
+		// step done by another looks again, which can happen once for each.
+		for range 100 {
+			if _, err = river.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil || ctx.Err() != nil {
+				break
 			}
-			return migrateOwn(ctx, tx)
-		})
+		}
+		if err != nil {
+			return err
+		}
+		return inTx(ctx, db, func(tx *sql.Tx) error { return migrateOwn(ctx, tx) })
 	}
 	conn, err := db.Conn(ctx)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -349,5 +350,164 @@ func TestBackoff(t *testing.T) {
 		if got := jobs.Backoff(attempt); got != want {
 			t.Errorf("after attempt %d: %s, want %s", attempt, got, want)
 		}
+	}
+}
+
+// TestLedgerAway: what happened while the ledger did not answer is recorded
+// when it does, in order and once.
+func TestLedgerAway(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		l := new(ledger)
+		l.setAway(errors.New("away"))
+		q := openQueue(t, d, jobs.Config{Record: l.Record, Kinds: jobs.Kinds{work("work", func(context.Context, *jobs.Turn) (any, error) { return nil, nil })}})
+		if err := q.Put(t.Context(), daily("nightly")); err != nil {
+			t.Fatal(err)
+		}
+		r, err := q.RunNow(t.Context(), "nightly")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start(t, q)
+		untilState(t, q, r.ID, jobs.StateSucceeded)
+		if got := l.of(r.ID); got != nil {
+			t.Fatalf("recorded in a ledger that is away: %v", got)
+		}
+		l.setAway(nil)
+		until(t, "its events", func() bool {
+			return slices.Equal(l.of(r.ID), []string{"job.ordered", "job.started", "job.succeeded"})
+		})
+	})
+}
+
+// TestMissed: a schedule that did not run tells so, once.
+func TestMissed(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		c, l := newClock(t, "2026-01-01T12:00:00Z"), new(ledger)
+		cfg := jobs.Config{Clock: c.Now, Record: l.Record, Kinds: jobs.Kinds{work("work", func(context.Context, *jobs.Turn) (any, error) { return nil, nil })}}
+		q := openQueue(t, d, cfg)
+		skip := daily("skip")
+		skip.Missed = jobs.MissedSkip
+		paused := daily("paused")
+		if err := q.Sync(t.Context(), []jobs.Schedule{daily("once"), skip, paused}); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Pause(t.Context(), "paused", true); err != nil {
+			t.Fatal(err)
+		}
+		c.Set(at(t, "2026-01-04T09:00:00Z"))
+		stop := start(t, q)
+		start(t, openQueue(t, d, cfg))
+		untilState(t, q, "once@2026-01-04T02:00:00Z", jobs.StateSucceeded)
+		until(t, "what was missed is told", func() bool {
+			return slices.Equal(l.of("once"), []string{"schedule.created", "schedule.missed"}) && slices.Equal(l.of("skip"), []string{"schedule.created", "schedule.missed"})
+		})
+		if err := q.Pause(t.Context(), "paused", false); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		runs, err := q.Runs(t.Context(), jobs.Filter{})
+		if err != nil || len(runs) != 1 {
+			t.Errorf("%d runs, %v", len(runs), err)
+		}
+		until(t, "the pause is told", func() bool {
+			return slices.Equal(l.of("paused"), []string{"schedule.created", "schedule.paused", "schedule.resumed"})
+		})
+	})
+}
+
+// TestClock: a clock that leaps far ahead and back again stops no schedule, and
+// does nothing twice.
+func TestClock(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		c := newClock(t, "2026-01-01T12:00:00Z")
+		var n atomic.Int64
+		q := openQueue(t, d, jobs.Config{Clock: c.Now, Kinds: jobs.Kinds{work("work", func(context.Context, *jobs.Turn) (any, error) { n.Add(1); return nil, nil })}})
+		if err := q.Sync(t.Context(), []jobs.Schedule{daily("nightly")}); err != nil {
+			t.Fatal(err)
+		}
+		start(t, q)
+		c.Set(at(t, "2026-01-02T02:00:01Z"))
+		untilState(t, q, "nightly@2026-01-02T02:00:00Z", jobs.StateSucceeded)
+		c.Set(at(t, "2030-01-01T00:00:00Z"))
+		untilState(t, q, "nightly@2029-12-31T02:00:00Z", jobs.StateSucceeded)
+		c.Set(at(t, "2026-01-02T01:59:00Z")) // before what has run
+		until(t, "it is planned from now on", func() bool {
+			s, err := q.Schedule(t.Context(), "nightly")
+			return err == nil && s.Next != nil && s.Next.Equal(at(t, "2026-01-02T02:00:00Z"))
+		})
+		c.Set(at(t, "2026-01-02T03:00:00Z"))
+		c.Set(at(t, "2026-01-03T02:00:01Z"))
+		untilState(t, q, "nightly@2026-01-03T02:00:00Z", jobs.StateSucceeded)
+		if n.Load() != 3 {
+			t.Errorf("%d runs", n.Load())
+		}
+	})
+}
+
+// TestEdited: a run keeps what it began with while its schedule changes.
+func TestEdited(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		begun, goOn := make(chan string, 2), make(chan struct{})
+		q := openQueue(t, d, jobs.Config{Kinds: jobs.Kinds{work("work", func(_ context.Context, turn *jobs.Turn) (any, error) {
+			begun <- string(turn.With)
+			<-goOn
+			return nil, nil
+		})}})
+		s := daily("nightly")
+		s.With = []byte(`{"tenant":"a"}`)
+		if err := q.Put(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		r, err := q.RunNow(t.Context(), "nightly")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start(t, q)
+		if got := <-begun; got != `{"tenant":"a"}` {
+			t.Errorf("runs with %s", got)
+		}
+		s.With = []byte(`{"tenant":"b"}`)
+		if err := q.Put(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Remove(t.Context(), "nightly"); err != nil {
+			t.Fatal(err)
+		}
+		close(goOn)
+		if r = untilState(t, q, r.ID, jobs.StateSucceeded); string(r.With) != `{"tenant":"a"}` {
+			t.Errorf("run: %+v", r)
+		}
+	})
+}
+
+// TestRefusedSchedules: what is wrong is said before anything is kept.
+func TestRefusedSchedules(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, database{jobs.SQLite, func() (*sql.DB, error) { return sqlite.Open(filepath.Join(t.TempDir(), "jobs.db")) }},
+		jobs.Config{Kinds: jobs.Kinds{work("work", nil)}})
+	for want, s := range map[string]jobs.Schedule{
+		"a name has":              {Name: "a b", When: "daily 02:00", Run: "work"},
+		"not a time":              {Name: "a", When: "sometimes", Run: "work"},
+		"not a time zone":         {Name: "a", When: "daily 02:00", Zone: "Mars", Run: "work"},
+		"neither once nor skip":   {Name: "a", When: "daily 02:00", Missed: "twice", Run: "work"},
+		"not a kind of work":      {Name: "a", When: "daily 02:00", Run: "play"},
+		"with: json":              {Name: "a", When: "daily 02:00", Run: "work", With: []byte(`{"tenant":1}`)},
+		"with: more than 65536 b": {Name: "a", When: "daily 02:00", Run: "work", With: make([]byte, 1<<17)},
+	} {
+		if err := q.Put(t.Context(), s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want …%s…", s, err, want)
+		}
+	}
+	if err := q.Sync(t.Context(), []jobs.Schedule{daily("nightly")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Put(t.Context(), daily("nightly")); !errors.Is(err, jobs.ErrState) {
+		t.Errorf("a schedule of the file is changed: %v", err)
+	}
+	if err := q.Remove(t.Context(), "nightly"); !errors.Is(err, jobs.ErrState) {
+		t.Errorf("a schedule of the file is removed: %v", err)
+	}
+	if _, err := q.RunNow(t.Context(), "other"); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("running nothing: %v", err)
 	}
 }
