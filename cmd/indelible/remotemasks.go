@@ -24,8 +24,8 @@ type remoteMasks struct {
 
 // policy is the policy of the ledger's exports.
 func (r *remoteMasks) policy(ctx context.Context) (*mask.Policy, error) {
-	var answer api.ExportMasks
-	if err := r.server.do(ctx, "GET", "/v1/exports/masks", nil, &answer); err != nil {
+	var answer api.DatasetMasks
+	if err := r.server.do(ctx, "GET", "/v1/datasets/masks", nil, &answer); err != nil {
 		return nil, err
 	}
 	p := &mask.Policy{}
@@ -69,8 +69,8 @@ func (r *remoteMasks) ask(ctx context.Context, tenant string) (*api.TenantMasks,
 	if tenant == systemTenant {
 		query = "names=true"
 	}
-	var answer api.ExportMasks
-	if err := r.server.do(ctx, "GET", "/v1/exports/masks?"+query, nil, &answer); err != nil {
+	var answer api.DatasetMasks
+	if err := r.server.do(ctx, "GET", "/v1/datasets/masks?"+query, nil, &answer); err != nil {
 		return nil, err
 	}
 	m := answer.Tenant

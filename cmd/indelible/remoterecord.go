@@ -77,8 +77,8 @@ func (b *remoteBook) Record(ctx context.Context, events []*indelible.Event) erro
 			body = append(events[n].AppendCanonical(body), '\n')
 			n++
 		}
-		var answer api.Exported
-		if err := b.server.do(ctx, "POST", "/v1/exports", body, &answer); err != nil {
+		var answer api.DatasetRecorded
+		if err := b.server.do(ctx, "POST", "/v1/datasets", body, &answer); err != nil {
 			return err
 		}
 		if len(answer.Receipts) != n {

@@ -327,7 +327,7 @@ func TestWho(t *testing.T) {
 		c.Verification = func() json.RawMessage { return json.RawMessage(`{"result":"ok"}`) }
 	})
 	w.post(1, "acme")
-	for _, path := range []string{"/v1/events", "/v1/events/" + id(1), "/v1/access?tenant_id=acme", "/v1/verification", "/v1/nothing", "/", "/metrics", "/v1/exports/masks"} {
+	for _, path := range []string{"/v1/events", "/v1/events/" + id(1), "/v1/access?tenant_id=acme", "/v1/verification", "/v1/nothing", "/", "/metrics", "/v1/datasets/masks"} {
 		if a := w.get("", path); a.status != 401 || a.header.Get("WWW-Authenticate") == "" {
 			t.Errorf("nobody at %s: status %d", path, a.status)
 		}

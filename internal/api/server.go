@@ -123,8 +123,8 @@ func (s *Server) routes() []route {
 		{"GET /v1/keys", s.authenticated(s.getKeys)},
 		{"POST /v1/keys", s.authenticated(s.postKey)},
 		{"DELETE /v1/keys/{id}", s.authenticated(s.deleteKey)},
-		{"POST /v1/exports", s.authenticated(s.postExport)},
-		{"GET /v1/exports/masks", s.authenticated(s.getExportMasks)},
+		{"POST /v1/datasets", s.authenticated(s.postDataset)},
+		{"GET /v1/datasets/masks", s.authenticated(s.getDatasetMasks)},
 		{"GET /v1/verification", s.authenticated(s.getVerification)},
 	}
 }

@@ -21,15 +21,15 @@ func exported(n int, tenant, details string) string {
 
 func (w *world) export(who string, events ...string) *answer {
 	w.t.Helper()
-	return w.do(who, "POST", "/v1/exports", strings.Join(events, "\n"), "Content-Type", "application/x-ndjson")
+	return w.do(who, "POST", "/v1/datasets", strings.Join(events, "\n"), "Content-Type", "application/x-ndjson")
 }
 
-// TestExports: an exporter says what it does to datasets of its tenants, and
+// TestDatasets: an exporter says what it does to datasets of its tenants, and
 // nothing else; who it is does not depend on what it says.
-func TestExports(t *testing.T) {
+func TestDatasets(t *testing.T) {
 	t.Parallel()
 	w := start(t, nil)
-	var x api.Exported
+	var x api.DatasetRecorded
 	a := w.export("exporter", exported(1, "_system", `,"rows":3`), exported(2, "acme", ""))
 	a.into(t, &x)
 	if a.status != http.StatusCreated || len(x.Receipts) != 2 || x.Receipts[1].Durability != indelible.DurableStore || x.Receipts[1].TenantID != "acme" || x.Evidence == nil {
@@ -44,7 +44,7 @@ func TestExports(t *testing.T) {
 	}
 	// Again, and under another key: it is in the log.
 	for _, who := range []string{"exporter", "exporter of all"} {
-		var again api.Exported
+		var again api.DatasetRecorded
 		a := w.export(who, exported(1, "_system", `,"rows":3`))
 		a.into(t, &again)
 		if a.status != http.StatusOK || !again.Receipts[0].Repeat || *again.Receipts[0].Index != *x.Receipts[0].Index || again.Evidence == nil {
@@ -77,7 +77,7 @@ func TestExports(t *testing.T) {
 			t.Errorf("%s: status %d, want %d, %.200s", what, a.status, c.status, a.body)
 		}
 	}
-	if a := w.do("exporter", "POST", "/v1/exports", exported(3, "acme", "")); a.status != 415 {
+	if a := w.do("exporter", "POST", "/v1/datasets", exported(3, "acme", "")); a.status != 415 {
 		t.Errorf("another media type: status %d", a.status)
 	}
 	// Of what was refused nothing was recorded.
@@ -101,22 +101,22 @@ func (f fakeMasks) Tenant(_ context.Context, tenant string) (*api.TenantMasks, e
 	return &api.TenantMasks{KeyID: "k", Key: []byte("key of " + tenant), Suppressed: []string{}, Erased: []indelible.Ref{}}, f.err
 }
 
-// TestExportMasks: what rows are masked with is given to exporters of the tenant,
+// TestDatasetMasks: what rows are masked with is given to exporters of the tenant,
 // and each time that is recorded.
-func TestExportMasks(t *testing.T) {
+func TestDatasetMasks(t *testing.T) {
 	t.Parallel()
 	masks := &fakeMasks{}
 	w := start(t, func(c *api.Config) { c.Masks = masks })
-	var m api.ExportMasks
-	w.get("exporter", "/v1/exports/masks").into(t, &m)
+	var m api.DatasetMasks
+	w.get("exporter", "/v1/datasets/masks").into(t, &m)
 	if m.PolicyVersion != "strict-1" || m.Tenant != nil || m.Names != nil {
 		t.Errorf("the policy: %+v", m)
 	}
-	w.get("exporter", "/v1/exports/masks?tenant_id=acme").into(t, &m)
+	w.get("exporter", "/v1/datasets/masks?tenant_id=acme").into(t, &m)
 	if m.Tenant == nil || string(m.Tenant.Key) != "key of acme" || m.Names != nil {
 		t.Errorf("of acme: %+v", m.Tenant)
 	}
-	w.get("exporter of all", "/v1/exports/masks?tenant_id=globex&names=true").into(t, &m)
+	w.get("exporter of all", "/v1/datasets/masks?tenant_id=globex&names=true").into(t, &m)
 	if string(m.Tenant.Key) != "key of globex" || string(m.Names.Key) != "key of _system" {
 		t.Errorf("of globex, among several: %+v", m)
 	}
@@ -133,16 +133,16 @@ func TestExportMasks(t *testing.T) {
 		"?x=1":               {"exporter", 400, "bad_query"},
 		"?tenant_id=acme":    {"auditor of all", 403, "forbidden"},
 	} {
-		if a := w.get(c.who, "/v1/exports/masks"+query); a.status != c.status || a.code() != c.code {
+		if a := w.get(c.who, "/v1/datasets/masks"+query); a.status != c.status || a.code() != c.code {
 			t.Errorf("%s by %s: status %d, want %d, %.200s", query, c.who, a.status, c.status, a.body)
 		}
 	}
 	masks.err = api.ErrNoKeys
-	if a := w.get("exporter", "/v1/exports/masks?tenant_id=acme"); a.status != 409 || a.code() != "no_keys" {
+	if a := w.get("exporter", "/v1/datasets/masks?tenant_id=acme"); a.status != 409 || a.code() != "no_keys" {
 		t.Errorf("without a key store: status %d, %s", a.status, a.body)
 	}
 	masks.err = fmt.Errorf("%w: not yet", store.ErrUnavailable)
-	if a := w.get("exporter", "/v1/exports/masks?tenant_id=acme"); a.status != 503 || strings.Contains(string(a.body), "key of") {
+	if a := w.get("exporter", "/v1/datasets/masks?tenant_id=acme"); a.status != 503 || strings.Contains(string(a.body), "key of") {
 		t.Errorf("nobody can say who was erased: status %d, %s", a.status, a.body)
 	}
 	var seen []string

@@ -22,17 +22,17 @@ const logTenant = "_system"
 // datasetEvents are the types of events an exporter records, and no others.
 var datasetEvents = []string{"dataset.export.started", "dataset.exported", "dataset.purged"}
 
-// Exported is the answer to events of an export.
-type Exported struct {
+// DatasetRecorded is the answer to events of an export.
+type DatasetRecorded struct {
 	Receipts []*indelible.Receipt `json:"receipts"`
 	// Evidence proves the first event of the export as a whole; absent while the
 	// store does not answer.
 	Evidence *indelible.Evidence `json:"evidence,omitempty"`
 }
 
-// postExport answers POST /v1/exports: what an exporter says of a dataset, before
+// postDataset answers POST /v1/datasets: what an exporter says of a dataset, before
 // its first row and after its last. All of it is recorded, or nothing.
-func (s *Server) postExport(a *asking) error {
+func (s *Server) postDataset(a *asking) error {
 	scope, err := s.permit(a, access.Export, "record_export")
 	if err != nil {
 		return err
@@ -112,10 +112,10 @@ func (s *Server) exportEvents(a *asking, scope access.TenantScope, body []byte) 
 
 // recordExport records events, waits for their places and proves the first of the
 // export as a whole.
-func (s *Server) recordExport(ctx context.Context, events []*indelible.Event) (*Exported, int, error) {
+func (s *Server) recordExport(ctx context.Context, events []*indelible.Event) (*DatasetRecorded, int, error) {
 	wait, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
-	x := &Exported{Receipts: make([]*indelible.Receipt, len(events))}
+	x := &DatasetRecorded{Receipts: make([]*indelible.Receipt, len(events))}
 	var fresh []*indelible.Event
 	var at []int
 	for i, e := range events {

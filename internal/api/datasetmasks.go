@@ -35,18 +35,18 @@ type TenantMasks struct {
 	ErasedKey []byte          `json:"erased_key,omitempty"`
 }
 
-// ExportMasks is the answer to how rows are masked.
-type ExportMasks struct {
+// DatasetMasks is the answer to how rows are masked.
+type DatasetMasks struct {
 	Policy        json.RawMessage `json:"policy"`
 	PolicyVersion string          `json:"policy_version"`
 	Tenant        *TenantMasks    `json:"tenant,omitempty"`
 	Names         *TenantMasks    `json:"names,omitempty"` // what tenants' own names are hidden with
 }
 
-// getExportMasks answers GET /v1/exports/masks: the policy, with tenant_id what
+// getDatasetMasks answers GET /v1/datasets/masks: the policy, with tenant_id what
 // the tenant's pseudonyms are made with, with names=true what hides the names of
 // tenants where there are several.
-func (s *Server) getExportMasks(a *asking) error {
+func (s *Server) getDatasetMasks(a *asking) error {
 	scope, err := s.permit(a, access.Export, "export_masks")
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (s *Server) getExportMasks(a *asking) error {
 	if err := s.begin(a); err != nil {
 		return err
 	}
-	m, err := s.exportMasks(a.Context(), tenant, names)
+	m, err := s.datasetMasks(a.Context(), tenant, names)
 	if err = s.end(a, nil, err); err != nil {
 		return err
 	}
@@ -82,8 +82,8 @@ func (s *Server) getExportMasks(a *asking) error {
 	return nil
 }
 
-func (s *Server) exportMasks(ctx context.Context, tenant string, names bool) (m *ExportMasks, err error) {
-	m = &ExportMasks{}
+func (s *Server) datasetMasks(ctx context.Context, tenant string, names bool) (m *DatasetMasks, err error) {
+	m = &DatasetMasks{}
 	m.Policy, m.PolicyVersion = s.cfg.Masks.Policy()
 	if tenant != "" {
 		if m.Tenant, err = s.cfg.Masks.Tenant(ctx, tenant); err != nil {
