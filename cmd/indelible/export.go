@@ -43,6 +43,8 @@ type exportSpec struct {
 	overwrite        bool
 	acceptSchema     bool
 	mask, recheck    string
+	kAnonymity       int
+	quasi            []string
 
 	chain          string
 	resync         bool
@@ -100,6 +102,8 @@ time by the same command.`,
 	f.BoolVar(&opt.acceptSchema, "accept-schema", false, "go on with other columns than the link before, or the dataset replaced, had")
 	f.StringVar(&opt.mask, "mask", maskPseudonym, "what becomes of identities: pseudonym (the same for the same person) or redact ([TYPE]); off: rows are written as they are")
 	f.StringVar(&opt.recheck, "recheck", recheckChanged, "masked rows are scanned again: changed (and a sample of the others) or full")
+	f.IntVar(&opt.kAnonymity, "k-anonymity", 0, "leave rows out whose group, by --quasi, has fewer persons than this; reads everything twice")
+	f.StringSliceVar(&opt.quasi, "quasi", nil, "what makes a group, and how coarse: FIELD or metadata.NAME, then :exact, :year, :month, :day, :network, :prefixN or :bandN")
 	f.StringVar(&opt.chain, "incremental", "", "export what is new or changed since the last link of this chain")
 	f.BoolVar(&opt.resync, "resync", false, "chain: read every row again, after the database was replaced")
 	f.StringVar(&opt.cursorColumn, "cursor-column", "", "chain without revisions: what it goes by (default completed_at)")
@@ -179,6 +183,9 @@ func (a *app) exported(ctx context.Context, opt *exportOptions, result *dataset.
 	}
 	fmt.Fprintf(w, "source      %s; %s\n", visible(source), visible(d.Source.Isolation))
 	fmt.Fprintf(w, "masks       %s\n", visible(d.Masks.Mode))
+	if k := d.KAnonymity; k != nil {
+		fmt.Fprintf(w, "left out    %d rows of %d of %d groups with fewer than %d persons\n", k.RowsSuppressed, k.GroupsSuppressed, k.Groups, k.K)
+	}
 	fmt.Fprintf(w, "manifest    %s, version %s\n", visible(result.Path), m.Version)
 	fmt.Fprintf(w, "guarantee   %s\n", visible(d.Source.Guarantee))
 	return nil
@@ -206,16 +213,19 @@ type exportedJSON struct {
 	Chain         string `json:"chain,omitempty"`
 	Sequence      uint64 `json:"sequence,omitempty"`
 	Masks         string `json:"masks"`
-	Guarantee     string `json:"guarantee"`
-	Evidence      bool   `json:"evidence"`
-	Healed        bool   `json:"healed,omitempty"`
+
+	KAnonymity *dataset.Grouped `json:"k_anonymity,omitempty"`
+
+	Guarantee string `json:"guarantee"`
+	Evidence  bool   `json:"evidence"`
+	Healed    bool   `json:"healed,omitempty"`
 }
 
 func newExported(out string, r *dataset.Result) *exportedJSON {
 	d := &r.Manifest.Dataset
 	e := &exportedJSON{
 		Out: out, Manifest: r.Path, Version: r.Manifest.Version.String(), Rows: d.Rows, Files: len(d.Files), ContentDigest: d.ContentDigest.String(),
-		RunID: d.RunID, Attempt: r.Attempt, Timestamp: d.ExportTimestamp.String(), Masks: d.Masks.Mode, Guarantee: d.Source.Guarantee,
+		RunID: d.RunID, Attempt: r.Attempt, Timestamp: d.ExportTimestamp.String(), Masks: d.Masks.Mode, KAnonymity: d.KAnonymity, Guarantee: d.Source.Guarantee,
 		Evidence: r.Evidence, Healed: r.Healed,
 	}
 	for _, f := range d.Files {

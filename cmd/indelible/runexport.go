@@ -11,6 +11,7 @@ import (
 
 	"indelible/internal/datadir"
 	"indelible/internal/dataset"
+	"indelible/internal/mask"
 	"indelible/internal/runs"
 )
 
@@ -68,6 +69,20 @@ func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeKeys()) }()
+	if spec.kAnonymity > 0 {
+		var policy *mask.Policy
+		if server != nil {
+			policy, err = (&remoteMasks{server: server}).policy(ctx)
+		} else {
+			policy, err = maskPolicy(d, func(c *datadir.MaskConfig) *datadir.MaskTypes { return c.Export })
+		}
+		if err == nil {
+			err = gating(policy, spec.kAnonymity, spec.quasi, job)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	job.Build = "indelible " + version
 	job.NewID = by.newID
 	if job.NewID == nil {
@@ -105,6 +120,10 @@ func (o *exportSpec) job() (*dataset.Job, error) {
 		return nil, usagef("choose pseudonym, redact or off", "--mask %q", o.mask)
 	case o.recheck != recheckChanged && o.recheck != recheckFull:
 		return nil, usagef("choose changed or full", "--recheck %q", o.recheck)
+	case o.kAnonymity < 0 || o.kAnonymity == 0 && len(o.quasi) > 0:
+		return nil, usagef("say how many persons a group must have with --k-anonymity", "--k-anonymity %d", o.kAnonymity)
+	case o.kAnonymity > 0 && (o.chain != "" || o.limited):
+		return nil, usagef("leave --incremental and --limit out", "--k-anonymity counts over all rows there are")
 	case o.order != "" && o.order != "created_at,id":
 		return nil, usagef("the one other order is created_at,id", "--order %q", o.order)
 	case o.jobs < 1 || o.jobs > 64:

@@ -117,9 +117,9 @@ func (x *export) manifest(ctx context.Context) (*Manifest, []byte, error) {
 				Kind: x.info.Kind, Version: x.info.Version, Table: "workflow_runs", Sample: x.info.Sample, Isolation: x.info.Isolation,
 				Guarantee: x.info.Guarantee, Revision: x.info.Revision, NullCursor: uint64(x.info.NullCursor),
 			},
-			Schema: schemaOf(&x.info), Masks: x.Masks, ContentDigest: x.content.sum(), Tenants: x.tenants, Files: x.files,
+			Schema: schemaOf(&x.info), Masks: x.Masks, KAnonymity: x.grouped(), ContentDigest: x.content.sum(), Tenants: x.tenants, Files: x.files,
 		},
-		Run: Run{Build: x.Build, Started: timestampOf(x.started), Finished: timestampOf(x.now()), Attempt: x.plan.Attempt, Jobs: max(1, x.Query.Jobs)},
+		Run: Run{Build: x.Build, Started: timestampOf(x.started), Finished: timestampOf(x.now()), Attempt: x.plan.Attempt, Jobs: max(1, x.Query.Jobs), CountingMS: x.counting.Milliseconds()},
 	}
 	d := &m.Dataset
 	if d.Masks.Mode == "" {

@@ -41,6 +41,10 @@ type Job struct {
 	// Masked is called after the last row, for counts and what was not detected.
 	Masked func(*Masks)
 
+	// Gate keeps rows back; nil: all are written.
+	Gate      Gate
+	GroupSpec *GroupSpec // what it does, for the spec
+
 	Recorder      Recorder
 	Pseudonymizer Pseudonymizer
 	Actor         string // who exports, as far as is known

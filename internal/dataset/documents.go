@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 
 	"indelible/internal/runs"
 )
@@ -89,6 +90,9 @@ func readme(m *Manifest) []byte {
 		fmt.Fprintf(&b, "Link %d of the chain %s.\n\n", d.Chain.Sequence, d.Chain.Name)
 	}
 	fmt.Fprintf(&b, "- Order and what is promised: %s\n- Tenants: %s\n- Personal data: masks %s\n", d.Source.Guarantee, d.Source.Isolation, d.Masks.Mode)
+	if k := d.KAnonymity; k != nil {
+		fmt.Fprintf(&b, "- Only rows of groups with at least %d persons, by %s: %d rows are left out\n", k.K, strings.Join(k.Quasi, ", "), k.RowsSuppressed)
+	}
 	b.WriteString("- `schema.json` says what each member is, and which are known only after the outcome: learning from those leaks it.\n" +
 		"- `stats.json` counts NULLs, statuses and durations.\n" +
 		"- The manifest names every file with its SHA-256. `indelible dataset verify` checks them against the ledger, offline with its public key.\n")

@@ -27,6 +27,7 @@ type export struct {
 	content   *contentHash
 	tenants   []Tenant
 	rows      atomic.Int64
+	counting  time.Duration // the first pass of the gate
 	rowsBegun bool
 	committed bool // the manifest is there
 	started   time.Time
@@ -72,6 +73,8 @@ func (x *export) check() error {
 		return usage("a chain needs a folder, not a single file")
 	case x.Chain != "" && (q.Limit.Valid || q.Since.Valid || q.Until.Valid):
 		return usage("a chain takes every row in its turn: no limit, no time range")
+	case x.Gate != nil && (x.Chain != "" || q.Limit.Valid):
+		return usage("groups are counted over all rows there are: no chain, no limit")
 	case x.File != "" && len(q.Tenants) > 1:
 		return usage("several tenants have a set of files each: name a folder")
 	case x.Chain != "" && !chainName(x.Chain):
@@ -126,6 +129,9 @@ func (x *export) make(ctx context.Context) (*Result, error) {
 	}
 	if err := x.Recorder.Record(ctx, started); err != nil {
 		return nil, fmt.Errorf("the export was not begun, for it could not be recorded: %w", err)
+	}
+	if err := x.firstPass(ctx, snapshot); err != nil {
+		return nil, err
 	}
 	if err := x.rowsOf(ctx, snapshot); err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ type Dataset struct {
 	Source          Source        `json:"source"`
 	Schema          []SchemaField `json:"schema"`
 	Masks           Masks         `json:"masks"`
+	KAnonymity      *Grouped      `json:"k_anonymity,omitempty"`
 
 	Rows          uint64         `json:"rows"`
 	MinTime       *Timestamp     `json:"min_time,omitempty"` // of the time column
@@ -119,6 +120,8 @@ type Run struct {
 	Finished Timestamp `json:"finished"`
 	Attempt  int       `json:"attempt"`
 	Jobs     int       `json:"jobs"`
+	// CountingMS is how long the first of two passes took, in milliseconds.
+	CountingMS int64 `json:"counting_ms,omitempty"`
 }
 
 // Timestamp is a moment in UTC, to the microsecond.

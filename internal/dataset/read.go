@@ -31,8 +31,9 @@ type reading struct {
 	lines    bool // JSONL; else the rows are kept, too
 	counts   bool // rows of each tenant are counted
 	encoder  func() (*rowEncoder, error)
-	packer   func() Compressor      // or nil
-	masker   func() (Masker, error) // or nil
+	packer   func() Compressor                    // or nil
+	filter   func() (func(*runs.Run) bool, error) // or nil
+	masker   func() (Masker, error)               // or nil
 	time     func(*runs.Run) runs.Time
 	rows     *atomic.Int64
 	stats    *stats   // or nil
@@ -177,6 +178,12 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 			return err
 		}
 	}
+	admit := func(*runs.Run) bool { return true }
+	if rd.filter != nil {
+		if admit, err = rd.filter(); err != nil {
+			return err
+		}
+	}
 	var own *stats
 	if rd.stats != nil {
 		own = rd.stats.part()
@@ -193,7 +200,7 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 			if b == nil {
 				return nil
 			}
-			if b.n == 0 { // all of it was known
+			if b.n == 0 { // all of it was known, or is kept back
 				home <- b
 				b = nil
 				return nil
@@ -211,6 +218,9 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 			return nil
 		}
 		err := rd.snapshot.Scan(ctx, rd.tenant, shard, func(r *runs.Run) error {
+			if !admit(r) {
+				return nil
+			}
 			if b == nil {
 				var err error
 				if b, err = fresh(); err != nil {

@@ -34,10 +34,7 @@ func (x *export) rowsOf(ctx context.Context, snapshot runs.Snapshot) error {
 	}
 	stop := x.reportProgress()
 	defer stop()
-	scans := x.Query.Tenants
-	if x.Query.AllTenants {
-		scans = []string{""}
-	}
+	scans := x.scans()
 	for i, tenant := range scans {
 		if err := x.scan(ctx, snapshot, i, tenant, len(scans) > 1, suffix); err != nil {
 			return err
@@ -47,6 +44,22 @@ func (x *export) rowsOf(ctx context.Context, snapshot runs.Snapshot) error {
 		x.Masked(&x.Masks)
 	}
 	return nil
+}
+
+// scans are the tenants that are read, one after the other; all in one is "".
+func (x *export) scans() []string {
+	if x.Query.AllTenants {
+		return []string{""}
+	}
+	return x.Query.Tenants
+}
+
+// filterOf makes what keeps rows back.
+func (x *export) filterOf() func() (func(*runs.Run) bool, error) {
+	if x.Gate == nil {
+		return nil
+	}
+	return func() (func(*runs.Run) bool, error) { return x.Gate.Filter(x.info.Columns) }
 }
 
 // maskerOf makes maskers for the rows there are.
@@ -71,7 +84,7 @@ func (x *export) scan(ctx context.Context, snapshot runs.Snapshot, n int, tenant
 		encoder: func() (*rowEncoder, error) {
 			return newRowEncoder(x.info.Columns, x.info.Revision, x.plan.ExportTimestamp.Time)
 		},
-		packer: x.Pack, masker: x.maskerOf(), time: timeOf(x.spec.TimeColumn), rows: &x.rows,
+		packer: x.Pack, filter: x.filterOf(), masker: x.maskerOf(), time: timeOf(x.spec.TimeColumn), rows: &x.rows,
 		stats: x.stats, repeats: x.repeats,
 	}
 	if x.Query.AllTenants {

@@ -30,6 +30,8 @@ type Spec struct {
 	Compression string `json:"compression"`
 	Encrypted   bool   `json:"encrypted,omitempty"`
 	Masks       string `json:"masks"` // mode and policy version of the masks
+
+	KAnonymity *GroupSpec `json:"k_anonymity,omitempty"`
 }
 
 // Condition is a filter on a member of metadata. Its value may be somebody's
@@ -59,7 +61,7 @@ func specOf(j *Job) Spec {
 	s := Spec{
 		Tenants: q.Tenants, AllTenants: q.AllTenants, NoRLS: q.NoRLS, TimeColumn: q.TimeColumn,
 		Statuses: q.Statuses, Workflows: q.Workflows, Columns: q.Columns, Ordered: q.Ordered,
-		Format: j.Format, Compression: j.Compression, Encrypted: j.Encrypt != nil, Masks: "none",
+		Format: j.Format, Compression: j.Compression, Encrypted: j.Encrypt != nil, Masks: "none", KAnonymity: j.GroupSpec,
 	}
 	if s.TimeColumn == "" {
 		s.TimeColumn = DefaultTimeColumn

@@ -77,6 +77,7 @@ var rooms = map[string]room{
 	"internal/dataset/compress": {[]string{"internal/dataset"}, []string{"github.com/klauspost/compress"}},
 	"internal/dataset/encrypt":  {nil, []string{"filippo.io/age"}},
 	"internal/dataset/parquet":  {[]string{"internal/dataset", "internal/runs"}, []string{"github.com/parquet-go/parquet-go"}},
+	"internal/dataset/kanon":    {[]string{"internal/runs"}, nil},
 	"internal/mask/leaks":       {[]string{"internal/mask"}, []string{"github.com/BurntSushi/toml"}},
 	// The note package names the log's key; yaml is the one dependency.
 	"internal/datadir": {
@@ -109,7 +110,7 @@ var rooms = map[string]room{
 			"internal/recorder", "internal/runs", "internal/runs/postgres", "internal/runs/sample", "internal/runs/sqlite", "internal/sample", "internal/store", "internal/store/dir", "internal/store/probe", "internal/store/s3",
 			"internal/history", "internal/search", "internal/search/sqlite",
 			"internal/govern", "internal/seal",
-			"internal/dataset/bucket", "internal/dataset/compress", "internal/dataset/encrypt", "internal/dataset/parquet",
+			"internal/dataset/bucket", "internal/dataset/compress", "internal/dataset/encrypt", "internal/dataset/kanon", "internal/dataset/parquet",
 			"internal/access", "internal/access/cedar", "internal/api",
 			"internal/jobs", "internal/jobs/sqlite", "internal/jobs/postgres",
 		},
