@@ -41,13 +41,22 @@ func NewRefKey(tenantKey *[32]byte) *RefKey {
 }
 
 // EventRef is the keyed reference of an event id.
-func (k *RefKey) EventRef(eventID []byte) (r Ref) {
+func (k *RefKey) EventRef(eventID []byte) Ref {
 	var buf [2 * sha256.BlockSize]byte
-	message := append(append(buf[:0], k.inner[:]...), eventID...)
-	sum := sha256.Sum256(message)
-	sum = sha256.Sum256(append(append(buf[:0], k.outer[:]...), sum[:]...))
-	copy(r[:], sum[:])
-	return r
+	inner := sha256.Sum256(k.AppendInner(buf[:0], eventID))
+	sum := sha256.Sum256(k.AppendOuter(buf[:0], &inner))
+	return Ref(sum[:len(Ref{})])
+}
+
+// AppendInner is for computing references in numbers. It appends the message
+// whose hash AppendOuter takes: a reference begins the hash of what that appends.
+func (k *RefKey) AppendInner(dst, eventID []byte) []byte {
+	return append(append(dst, k.inner[:]...), eventID...)
+}
+
+// AppendOuter appends the outer message.
+func (k *RefKey) AppendOuter(dst []byte, inner *[sha256.Size]byte) []byte {
+	return append(append(dst, k.outer[:]...), inner[:]...)
 }
 
 func ref(key *[32]byte, message string) Ref {

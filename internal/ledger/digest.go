@@ -33,6 +33,8 @@ type hasher struct {
 	payloads []payloadMessage
 	nodes    []byte // of the tree, as they are hashed
 	above    []byte
+	refs     refs
+	closed   []int // leaves whose payloads there is no key for
 }
 
 // payloadMessage is what one payload hash is of.

@@ -119,7 +119,7 @@ func (v *verifier) digest(f *fetched) {
 		at = min(at+piece, n)
 		f.d.take(f.h, f.seg, at)
 		if v.opt.Opener != nil {
-			f.agreed = v.agreeing(f.seg, tenants, f.agreed, at)
+			f.agreed = v.agreeing(f.h, f.seg, tenants, f.agreed, at)
 		}
 	}
 	f.d.finish(f.h, f.seg)
