@@ -151,8 +151,10 @@ func (x *exportBench) export(ctx context.Context, change func(*dataset.Job)) err
 	change(job)
 	debug.FreeOSMemory()
 	stop := watchMemory()
+	end := profile()
 	begun := time.Now()
 	r, err := dataset.Export(ctx, job)
+	end()
 	x.last = time.Since(begun)
 	x.memory = float64(stop()) / 1e6
 	if err != nil {
