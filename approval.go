@@ -16,6 +16,7 @@ type Action struct {
 	Lift      *ID        `json:"lift,omitempty"`
 	Operator  *PublicKey `json:"operator,omitempty"`
 	Retention *Retention `json:"retention,omitempty"`
+	Readmit   *Erase     `json:"readmit,omitempty"` // a person who was erased gets keys again
 }
 
 // Hash is SHA-256 of the action as canonical JSON.

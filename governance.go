@@ -6,11 +6,13 @@ import "slices"
 // Governance. Nothing in them names a tenant or a person in the clear.
 
 // Fence is the content of a fence leaf: keys that are destroyed from here on.
-// Exactly one of Erased and Expired says why.
+// Exactly one of Erased and Expired says why; or Readmitted takes back for the
+// future what an earlier fence said, and destroys nothing.
 type Fence struct {
-	Keys    []ID         `json:"keys"` // 1 to MaxFenceKeys, ascending
-	Erased  *Erased      `json:"erased,omitempty"`
-	Expired *ExpiredKeys `json:"expired,omitempty"`
+	Keys       []ID         `json:"keys"` // 1 to MaxFenceKeys, ascending
+	Erased     *Erased      `json:"erased,omitempty"`
+	Expired    *ExpiredKeys `json:"expired,omitempty"`
+	Readmitted *Readmitted  `json:"readmitted,omitempty"`
 }
 
 // MaxFenceKeys is the largest number of keys one fence names.
@@ -19,6 +21,13 @@ const MaxFenceKeys = 10_000
 // Erased says that two people decided to erase.
 type Erased struct {
 	Erase    Erase    `json:"erase"`
+	Approval Approval `json:"approval"`
+}
+
+// Readmitted says that two people decided that a person who was erased gets keys
+// again for what comes. What was erased stays erased.
+type Readmitted struct {
+	Person   Erase    `json:"person"` // with a subject
 	Approval Approval `json:"approval"`
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,18 +118,19 @@ func (a *app) approve(ctx context.Context, text, by string) error {
 // signs it: the signature is for the action, which names nobody.
 func (a *app) checkAbout(ctx context.Context, g *governed, p *govern.Proposal) error {
 	switch action := &p.Action; {
-	case action.Erase != nil:
+	case action.Erase != nil || action.Readmit != nil:
+		who := cmp.Or(action.Erase, action.Readmit)
 		idKey, err := datadir.LoadIDKey(a.dir)
 		if err != nil {
 			return fmt.Errorf("keys: %w", err)
 		}
-		means := action.Erase.Tenant == indelible.TenantRef(idKey, p.About.Tenant) && (action.Erase.Subject == nil) == (p.About.Subject == "")
-		if means && action.Erase.Subject != nil {
+		means := who.Tenant == indelible.TenantRef(idKey, p.About.Tenant) && (who.Subject == nil) == (p.About.Subject == "")
+		if means && who.Subject != nil {
 			ref, err := g.subject(ctx, idKey, p.About.Tenant, p.About.Subject)
 			if err != nil {
 				return err
 			}
-			means = *ref == *action.Erase.Subject
+			means = *ref == *who.Subject
 		}
 		if !means {
 			return failf(exitFailure, "ask who proposed it, and propose it again", "proposal %s means somebody else than it says", p.ID())

@@ -22,6 +22,7 @@ import (
 
 func (a *app) eraseCommand() *cobra.Command {
 	var tenant, subject, by string
+	var readmit bool
 	cmd := &cobra.Command{
 		Use:   "erase --tenant T [--subject U]",
 		Short: "Propose to erase a person, or a tenant, from the log; another operator approves",
@@ -29,20 +30,29 @@ func (a *app) eraseCommand() *cobra.Command {
 It counts what that is about and prints the id of a proposal. Another operator
 runs approve with it within 24 hours: then the keys are destroyed, in every copy
 of the key store that this log ever reads, and an event says what was done.
-Leaves, and with them every proof, stay.`,
+Leaves, and with them every proof, stay.
+
+With --readmit it proposes that a person who was erased gets keys again: what is
+recorded from then on can be read. What was erased stays erased.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.erase(cmd.Context(), tenant, subject, by) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.erase(cmd.Context(), tenant, subject, by, readmit)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&tenant, "tenant", "", "the tenant")
 	f.StringVar(&subject, "subject", "", "the person, by user_id")
+	f.BoolVar(&readmit, "readmit", false, "a person who was erased gets keys again for what comes")
 	f.StringVar(&by, "operator", "", operatorFlag)
 	return cmd
 }
 
-func (a *app) erase(ctx context.Context, tenant, subject, by string) error {
+func (a *app) erase(ctx context.Context, tenant, subject, by string, readmit bool) error {
 	if tenant == "" {
 		return usagef("name the tenant whose person it is", "--tenant is missing")
+	}
+	if readmit && subject == "" {
+		return usagef("name the person with --subject; a tenant that was erased begins again by itself", "--readmit is for persons")
 	}
 	g, err := a.openGoverned(ctx)
 	if err != nil {
@@ -69,6 +79,9 @@ func (a *app) erase(ctx context.Context, tenant, subject, by string) error {
 			return err
 		}
 	}
+	if readmit {
+		return a.readmit(ctx, g, o, decided.Operators, &erase, tenant, subject)
+	}
 	if err := govern.HeldBack(decided.Holds, &erase); err != nil {
 		return failf(exitFailure, "`indelible hold list` shows it; two operators can lift it", "%w", err)
 	}
@@ -82,6 +95,20 @@ func (a *app) erase(ctx context.Context, tenant, subject, by string) error {
 	}
 	fmt.Fprintf(a.stderr, "counted     %d evidence files of these and %d data sets of the tenant were issued; copies of them are beyond this log\n", counts.Evidence, counts.Exports)
 	return a.propose(ctx, g, o, decided.Operators, indelible.Action{Erase: &erase}, govern.About{Tenant: tenant, Subject: subject, Text: what, Counts: counts})
+}
+
+// readmit proposes that a person who was erased gets keys again.
+func (a *app) readmit(ctx context.Context, g *governed, o *govern.Operator, operators []indelible.PublicKey, person *indelible.Erase, tenant, subject string) error {
+	sealed, ok := g.reading.sealer.(*recorder.Sealed)
+	if !ok || sealed.Keys == nil {
+		return failf(exitWrongKey, "`indelible keys restore` brings back keys from a backup", "the key store cannot be read")
+	}
+	if !sealed.Keys.Barred(person.Tenant, *person.Subject) {
+		return failf(exitFailure, "nothing has to be decided: what is recorded of this person can be read", "%s of tenant %s is not erased, or was readmitted", field(subject), field(tenant))
+	}
+	text := fmt.Sprintf("readmit %s of tenant %s: what is recorded from then on can be read; what was erased stays erased", field(subject), field(tenant))
+	about := govern.About{Tenant: tenant, Subject: subject, Text: text, Counts: &govern.Counts{Size: g.reading.Checkpoint().Size}}
+	return a.propose(ctx, g, o, operators, indelible.Action{Readmit: person}, about)
 }
 
 // count reads the events of a tenant and says what an erasure is about.

@@ -35,6 +35,9 @@ func printReport(w io.Writer, r *ledger.Report) {
 	if r.Range != nil {
 		fmt.Fprintf(w, "range       leaves %d to %d\n", r.Range.First, r.Range.End-1)
 	}
+	if r.Returned > 0 {
+		fmt.Fprintf(w, "returned    %d tenants were erased and began again, in a row of their own\n", r.Returned)
+	}
 	fmt.Fprintf(w, "system      %d events of the log's own tenants\n", r.SystemEvents)
 	if r.ExpiredSegments > 0 {
 		fmt.Fprintf(w, "expired     %d events in %d segments, removed under the retention policy; their leaves are there\n", r.Expired, r.ExpiredSegments)

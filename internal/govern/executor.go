@@ -166,6 +166,8 @@ func (x *Executor) execute(ctx context.Context, id indelible.ID) (Result, error)
 	switch a := &p.Action; {
 	case a.Erase != nil:
 		r.Erased, err = x.erase(ctx, p)
+	case a.Readmit != nil:
+		err = x.readmit(ctx, p)
 	case a.Operator != nil:
 		if !slices.Contains(d.Operators, *a.Operator) {
 			err = x.decide(ctx, indelible.KindPolicy, indelible.Policy{Operator: &indelible.Operator{Key: *a.Operator}, Approval: &p.Approval})

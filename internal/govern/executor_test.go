@@ -185,6 +185,43 @@ func TestEraseInterrupted(t *testing.T) {
 	}
 }
 
+// TestReadmitInterrupted does the same with what gives somebody keys again: one
+// leaf, one event, however often it is begun.
+func TestReadmitInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"publish", "fence", "record"} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s after %v", step, after), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				person := indelible.Erase{Tenant: indelible.Ref{1}, Subject: &indelible.Ref{7}}
+				p, err := f.props.Propose(f.one, indelible.Action{Readmit: &person}, About{Text: "readmit ann", Counts: &Counts{}}, f.decided.Operators, indelible.ID{}, f.now)
+				if err == nil {
+					_, err = f.props.Approve(p.ID(), f.two, indelible.ID{}, f.now)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				order := Order{Execute: idOf(p)}
+				f.fail, f.after = step, after
+				if _, err := f.executor().Do(t.Context(), order); !errors.Is(err, errCrash) {
+					t.Fatalf("crashed with %v", err)
+				}
+				f.fail = ""
+				if _, err := f.executor().Do(t.Context(), order); err != nil {
+					t.Fatal(err)
+				}
+				if len(f.fences) != 1 || f.fences[0].Readmitted == nil || len(f.fences[0].Keys) != 0 || len(f.events) != 1 {
+					t.Errorf("%d fences, %d events", len(f.fences), len(f.events))
+				}
+				if _, err := f.props.Read(p.ID()); !errors.Is(err, ErrNoProposal) {
+					t.Errorf("the proposal is still there: %v", err)
+				}
+			})
+		}
+	}
+}
+
 func TestEraseHeld(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

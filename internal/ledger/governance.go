@@ -117,6 +117,12 @@ func (t *txn) checkGovernance(leaf *indelible.Leaf, payload []byte) error {
 }
 
 func (t *txn) checkFence(leaf *indelible.Leaf, f *indelible.Fence) error {
+	if r := f.Readmitted; r != nil {
+		if len(f.Keys) > 0 || f.Erased != nil || f.Expired != nil || r.Person.Subject == nil {
+			return errors.New("readmits nobody, or does something else besides")
+		}
+		return t.approved(&r.Approval, &indelible.Action{Readmit: &r.Person})
+	}
 	if n := len(f.Keys); n == 0 && f.Erased == nil || n > indelible.MaxFenceKeys {
 		return fmt.Errorf("names %d keys: want 1 to %d", n, indelible.MaxFenceKeys)
 	}

@@ -42,6 +42,7 @@ type Report struct {
 	SystemEvents uint64 `json:"system_events"` // events of tenants whose name begins with _
 	Pending      uint64 `json:"pending"`       // leaves committed after the checkpoint
 	Tenants      uint64 `json:"tenants"`
+	Returned     uint64 `json:"returned"` // tenants that were erased and began again, in another row
 	Conflicts    uint64 `json:"conflicts"`
 	Unopened     uint64 `json:"unopened"` // payloads verified as ciphertext only: no key for them here
 	Segments     uint64 `json:"segments"`

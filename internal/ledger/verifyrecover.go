@@ -140,7 +140,7 @@ func (v *verifier) recoverSegment(ctx context.Context, seq uint64, leaves [][]by
 		t.take(&leaf, encoded, h, payload)
 	}
 	t.heads = leaf.Kind == indelible.KindHeads
-	v.noteTenants(t.tenants)
+	v.noteTenants(t)
 	objects := t.commit(&Segment{Epoch: s.epoch, Time: t.time, Writer: s.writer, Hash: s.last})
 	v.afterCommit(t, objects)
 	v.compare.count(leaves, v.system)

@@ -365,7 +365,7 @@ func (v *verifier) judgeTail(ctx context.Context, bad []fetched) {
 // accept makes a replayed segment the state's last and hands out the work that
 // can run beside: comparing what was published, looking into payloads.
 func (v *verifier) accept(t *txn, f fetched) {
-	v.noteTenants(t.tenants)
+	v.noteTenants(t)
 	objects := t.commit(f.seg)
 	v.report.Segments++
 	v.afterCommit(t, objects)

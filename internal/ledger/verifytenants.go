@@ -18,13 +18,16 @@ type tenantCheck struct {
 }
 
 // noteTenants opens the payloads of new tenant leaves: one tenant, one row.
-func (v *verifier) noteTenants(tenants []keptLeaf) {
-	if len(tenants) == 0 {
+func (v *verifier) noteTenants(t *txn) {
+	if len(t.tenants) == 0 {
 		return
 	}
 	known := slices.Clip(*v.known.Load()) // others may be reading it
-	for _, k := range tenants {
+	for _, k := range t.tenants {
 		v.report.Tenants++
+		if t.returned(k) {
+			v.report.Returned++
+		}
 		var c tenantCheck
 		if v.opt.Opener != nil && k.Payload != nil {
 			c = v.checkTenant(k)
@@ -33,6 +36,16 @@ func (v *verifier) noteTenants(tenants []keptLeaf) {
 		v.system = append(v.system, len(c.id) > 0 && c.id[0] == '_')
 	}
 	v.known.Store(&known)
+}
+
+// returned reports whether a tenant had another row before, and was erased.
+func (t *txn) returned(k keptLeaf) bool {
+	var leaf indelible.Leaf
+	if leaf.Decode(k.Leaf) != nil {
+		return false
+	}
+	no, erased := t.gov.erased[leaf.EventRef]
+	return erased && no < leaf.TenantNo
 }
 
 func (v *verifier) checkTenant(k keptLeaf) (c tenantCheck) {

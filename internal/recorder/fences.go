@@ -27,6 +27,9 @@ func (s *Sealed) ApplyFences(ctx context.Context, size uint64, fences []ledger.F
 		if f.Erased != nil {
 			gone[i].Erased = &f.Erased.Erase
 		}
+		if f.Readmitted != nil {
+			gone[i].Readmitted = &f.Readmitted.Person
+		}
 	}
 	return s.Keys.ApplyFences(ctx, size, gone)
 }

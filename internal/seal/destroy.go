@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"indelible"
@@ -18,6 +19,8 @@ type Fenced struct {
 	// Erased says that these are all keys of somebody who is to stay erased, as
 	// the leaf names them; nil: the time of the keys was over.
 	Erased *indelible.Erase
+	// Readmitted is a person, erased before, who gets keys again from here on.
+	Readmitted *indelible.Erase
 }
 
 // erasedRef is a person who was erased, as a fence names them.
@@ -106,8 +109,9 @@ func (k *Keys) FencedTo() uint64 {
 	return k.fencedTo
 }
 
-// ApplyFences destroys what fences name, those of the tree up to size that were
-// not applied yet, or again: the material is gone from the file and from this
+// ApplyFences destroys what fences name, in the order of the log: those of the
+// tree up to size that were not applied yet. One that was is passed over, for
+// since then its person may have been readmitted and have keys. The material is gone from the file and from this
 // process when it returns. From then on keys open what was sealed with them.
 func (k *Keys) ApplyFences(ctx context.Context, size uint64, fences []Fenced) error {
 	if len(fences) > 0 && !k.opt.ReadOnly {
@@ -143,6 +147,9 @@ func (k *Keys) forget(fences []Fenced) {
 			if f.Erased != nil && f.Erased.Subject != nil {
 				k.refs[erasedRef{f.Erased.Tenant, *f.Erased.Subject}] = true
 			}
+			if f.Readmitted != nil {
+				k.refs[erasedRef{f.Readmitted.Tenant, *f.Readmitted.Subject}] = false
+			}
 		}
 	}
 }
@@ -157,12 +164,22 @@ func (k *Keys) destroy(ctx context.Context, size uint64, fences []Fenced) (err e
 			ignoreDone(tx.Rollback())
 		}
 	}()
+	var applied int64
+	if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'fenced_to'`).Scan(&applied); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, readmittedTable); err != nil {
+		return err
+	}
 	for i := range fences {
+		if fences[i].Index < uint64(applied) {
+			continue
+		}
 		if err := k.destroyFenced(ctx, tx, &fences[i]); err != nil {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE meta SET value = ? WHERE name = 'fenced_to'`, int64(size)); err != nil {
+	if _, err := tx.ExecContext(ctx, setFencedTo, int64(size)); err != nil {
 		return err
 	}
 	erased, err := loadErased(ctx, tx)
@@ -179,7 +196,12 @@ func (k *Keys) destroy(ctx context.Context, size uint64, fences []Fenced) (err e
 	k.mu.Lock()
 	k.erased, k.refs, k.keptTo = erased, refs, size
 	k.mu.Unlock()
-	// What the log of changes still holds of the material goes, too.
+	return k.clearChanges(ctx)
+}
+
+// clearChanges empties SQLite's log of changes, which may still hold material
+// that was destroyed.
+func (k *Keys) clearChanges(ctx context.Context) error {
 	var busy, a, b int
 	if err := k.db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &a, &b); err != nil {
 		return err
@@ -189,6 +211,12 @@ func (k *Keys) destroy(ctx context.Context, size uint64, fences []Fenced) (err e
 	}
 	return nil
 }
+
+// setFencedTo never goes back: another process may have applied more.
+const setFencedTo = `UPDATE meta SET value = max(value, ?) WHERE name = 'fenced_to'`
+
+// readmittedTable holds those of erased_refs who get keys again.
+const readmittedTable = `CREATE TABLE IF NOT EXISTS readmitted (tenant BLOB NOT NULL, subject BLOB NOT NULL, PRIMARY KEY (tenant, subject)) WITHOUT ROWID`
 
 func (k *Keys) destroyFenced(ctx context.Context, tx *sql.Tx, f *Fenced) error {
 	at := f.At.UnixMilli()
@@ -228,11 +256,31 @@ func (k *Keys) destroyFenced(ctx context.Context, tx *sql.Tx, f *Fenced) error {
 			}
 		}
 	}
-	if f.Erased != nil && f.Erased.Subject != nil {
-		_, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO erased_refs VALUES (?, ?)`, f.Erased.Tenant[:], f.Erased.Subject[:])
+	if e := f.Erased; e != nil && e.Subject != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO erased_refs VALUES (?, ?)`, e.Tenant[:], e.Subject[:]); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM readmitted WHERE tenant = ? AND subject = ?`, e.Tenant[:], e.Subject[:])
+		return err
+	}
+	if r := f.Readmitted; r != nil {
+		_, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO readmitted VALUES (?, ?)`, r.Tenant[:], r.Subject[:])
 		return err
 	}
 	return nil
+}
+
+// barred reports whether a person gets no key: was erased, and not readmitted.
+// The caller holds k.mu.
+func (k *Keys) barred(tenant indelible.Ref, subject *Subject) bool {
+	return len(k.refs) > 0 && k.refs[erasedRef{tenant, subject.Ref()}]
+}
+
+// Barred reports whether a person of a tenant was erased, and gets no key again.
+func (k *Keys) Barred(tenant, subject indelible.Ref) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.refs[erasedRef{tenant, subject}]
 }
 
 // ErasedSubjects are the persons of a tenant who were erased, as the fences of
@@ -258,7 +306,7 @@ func (k *Keys) keepFencedTo(ctx context.Context) error {
 	if k.fencedTo <= k.keptTo {
 		return nil
 	}
-	_, err := k.db.ExecContext(ctx, `UPDATE meta SET value = ? WHERE name = 'fenced_to'`, int64(k.fencedTo))
+	_, err := k.db.ExecContext(ctx, setFencedTo, int64(k.fencedTo))
 	if err != nil {
 		return fmt.Errorf("note how far fences were applied: %w", err)
 	}
@@ -290,24 +338,36 @@ func loadErased(ctx context.Context, db querier) (map[erasedSubject]bool, error)
 	return erased, rows.Err()
 }
 
+// loadErasedRefs reads who was erased, and with false who was readmitted since.
 func loadErasedRefs(ctx context.Context, db querier) (map[erasedRef]bool, error) {
-	rows, err := db.QueryContext(ctx, `SELECT tenant, subject FROM erased_refs`)
-	if err != nil {
+	refs := make(map[erasedRef]bool)
+	if err := loadRefs(ctx, db, refs, true, `SELECT tenant, subject FROM erased_refs`); err != nil {
 		return nil, err
 	}
+	err := loadRefs(ctx, db, refs, false, `SELECT tenant, subject FROM readmitted`)
+	if err != nil && strings.Contains(err.Error(), "no such table") {
+		err = nil // nobody ever was
+	}
+	return refs, err
+}
+
+func loadRefs(ctx context.Context, db querier, refs map[erasedRef]bool, barred bool, query string) error {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
 	defer rows.Close()
-	refs := make(map[erasedRef]bool)
 	for rows.Next() {
 		var tenant, subject []byte
 		if err := rows.Scan(&tenant, &subject); err != nil {
-			return nil, err
+			return err
 		}
 		var r erasedRef
 		copy(r.tenant[:], tenant)
 		copy(r.subject[:], subject)
-		refs[r] = true
+		refs[r] = barred
 	}
-	return refs, rows.Err()
+	return rows.Err()
 }
 
 // thrownAway is a key for something new of a person who was erased: it is kept

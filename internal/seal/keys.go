@@ -53,7 +53,7 @@ type Keys struct {
 	erased  map[erasedSubject]bool
 	present present
 	numbers numbering
-	refs    map[erasedRef]bool      // the same as the log's fences name them
+	refs    map[erasedRef]bool      // the same as the log's fences name them; false: readmitted since
 	fenced  map[indelible.ID]Fenced // read-only: keys the log has fenced since
 
 	presentCount int
@@ -114,6 +114,13 @@ func Open(ctx context.Context, path string, opt Options) (*Keys, error) {
 	k.batch.init()
 	if err := k.load(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the key store %s: %w", path, err), db.Close())
+	}
+	if !opt.ReadOnly {
+		// A process that died between destroying and clearing left this to do. While
+		// somebody reads it waits for the next fence, or the end.
+		if err := k.clearChanges(ctx); err != nil && !errors.Is(err, ErrBusy) {
+			return nil, errors.Join(fmt.Errorf("key store %s: %w", path, err), db.Close())
+		}
 	}
 	return k, nil
 }
@@ -195,7 +202,7 @@ func (k *Keys) sealingKey(ctx context.Context, ref indelible.Ref, kind uint8, cl
 	s := slot{tenant: t.no, kind: kind, class: class, period: period}
 	if subject != nil {
 		s.subject = t.token(subject.Name)
-		if e := (erasedSubject{t.no, s.subject}); k.erased[e] {
+		if e := (erasedSubject{t.no, s.subject}); k.erased[e] && k.barred(t.ref, subject) {
 			return k.thrownAway(e), nil
 		}
 	}
@@ -225,7 +232,7 @@ func (k *Keys) slotKey(ctx context.Context, t *tenant, s slot, subject *Subject)
 	if d == nil {
 		// A fence in the log may be older than all that this store knows of the
 		// person: it was restored from a backup.
-		if subject != nil && len(k.refs) > 0 && k.refs[erasedRef{t.ref, subject.Ref()}] {
+		if subject != nil && k.barred(t.ref, subject) {
 			return k.thrownAway(erasedSubject{t.no, s.subject}), nil
 		}
 		var err error
