@@ -101,6 +101,10 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	tokens, err := providerOf(d)
+	if err != nil {
+		return err
+	}
 	listener, err := listen(ctx, "--listen", opt.listen, certificates != nil)
 	if err != nil {
 		return err
@@ -130,7 +134,7 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	server, err := api.New(ctx, api.Config{
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
 		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: v.latest, Log: log,
-		Gauges: func() []api.Gauge { return certificateGauges(certificates) },
+		Tokens: tokens, Gauges: func() []api.Gauge { return certificateGauges(certificates) },
 	})
 	if err != nil {
 		return err

@@ -35,16 +35,17 @@ func (m *machine) serve(args ...string) *serving {
 	ctx, end := context.WithCancel(m.t.Context())
 	s := &serving{t: m.t, end: end, ended: make(chan output, 1), http: &http.Client{Timeout: 30 * time.Second}}
 	read, write := io.Pipe()
+	logged := make(chan struct{})
 	args = append([]string{"--dir", m.dir, "serve", "--listen", "127.0.0.1:0"}, args...)
 	go func() {
 		var out bytes.Buffer
 		code := run(ctx, args, strings.NewReader(""), &out, write, func(name string) string { return m.env[name] })
 		write.Close()
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		<-logged
 		s.ended <- output{m.t, args, code, out.String(), s.all.String()}
 	}()
 	go func() {
+		defer close(logged)
 		for lines := bufio.NewScanner(read); lines.Scan(); {
 			var l logLine
 			json.Unmarshal(lines.Bytes(), &l)

@@ -41,8 +41,6 @@ const (
 	maxKeys       = 10_000
 	maxKeysOf     = 1000 // that name a tenant: one cannot use up what all need
 	maxKeyFile    = 1 << 20
-	maxTenants    = 1000
-	maxTenantName = 500
 	breakGlassFor = time.Hour
 )
 
@@ -101,12 +99,14 @@ func (k *Keys) New(name string, roles []Role, all bool, tenants []string, expire
 // wanting says what is wrong with a key that is asked for, or nothing.
 func wanting(name string, roles []Role, all bool, tenants []string, expires *time.Time, ticket string, now time.Time) string {
 	switch {
-	case name == "" || len(name) > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case !ValidName(name):
 		return "a key has a name of 1 to 200 characters, without control characters"
+	case strings.HasPrefix(name, TokenNames):
+		return "names that begin with " + TokenNames + " are of those who come with a token"
 	case len(roles) == 0 || len(roles) > len(Roles):
 		return "a key has a role"
-	case all == (len(tenants) > 0) || len(tenants) > maxTenants:
-		return fmt.Sprintf("a key is for all tenants, or for 1 to %d", maxTenants)
+	case all == (len(tenants) > 0) || len(tenants) > MaxTenants:
+		return fmt.Sprintf("a key is for all tenants, or for 1 to %d", MaxTenants)
 	case expires != nil && !expires.After(now):
 		return "the key would have expired already"
 	case len(ticket) > 200 || !utf8.ValidString(ticket):
@@ -120,7 +120,7 @@ func wanting(name string, roles []Role, all bool, tenants []string, expires *tim
 		return "a ticket goes with break-glass"
 	}
 	for _, t := range tenants {
-		if t == "" || len(t) > maxTenantName || strings.HasPrefix(t, "_") {
+		if !ValidTenant(t) {
 			return fmt.Sprintf("%.40q is not a tenant keys are for", t)
 		}
 	}

@@ -60,7 +60,7 @@ type Principal struct {
 	Roles   []Role
 	All     bool     // of all tenants
 	Tenants []string // otherwise of these
-	KeyID   string   // of the API key it came with
+	KeyID   string   // of the API key it came with, or standing for a token's subject
 	Ticket  string   // of break-glass
 }
 

@@ -28,7 +28,7 @@ type asking struct {
 
 // authenticate finds out who sends a request.
 func (s *Server) authenticate(r *http.Request) (*access.Principal, *Problem) {
-	nobody := problem(http.StatusUnauthorized, "unauthorized", "send an API key as `Authorization: Bearer ind_…`")
+	nobody := problem(http.StatusUnauthorized, "unauthorized", s.sendWhat())
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
 		return nil, nobody
@@ -37,7 +37,7 @@ func (s *Server) authenticate(r *http.Request) (*access.Principal, *Problem) {
 	if len(values) > 1 || !found || !strings.EqualFold(scheme, "Bearer") {
 		return nil, nobody
 	}
-	who, err := s.cfg.Keys.Authenticate(token)
+	who, err := s.whoHas(r.Context(), token)
 	switch {
 	case err == nil:
 		return who, nil
@@ -47,10 +47,28 @@ func (s *Server) authenticate(r *http.Request) (*access.Principal, *Problem) {
 			s.cfg.Log.Error("a refused login cannot be recorded", "err", err)
 			return nil, problem(http.StatusServiceUnavailable, "busy", "").after(5 * time.Second)
 		}
+		if !strings.HasPrefix(token, access.KeyPrefix) && s.cfg.Tokens != nil {
+			return nil, problem(http.StatusUnauthorized, "unauthorized", "the token is not for this server, or not now")
+		}
 		return nil, problem(http.StatusUnauthorized, "unauthorized", "the key is unknown, mistyped, expired or revoked")
 	}
-	s.cfg.Log.Error("API keys cannot be read", "err", err)
+	s.failures.log(s, err)
 	return nil, problem(http.StatusServiceUnavailable, "busy", "").after(5 * time.Second)
+}
+
+// whoHas tells whose an API key or a token is.
+func (s *Server) whoHas(ctx context.Context, token string) (*access.Principal, error) {
+	if s.cfg.Tokens != nil && !strings.HasPrefix(token, access.KeyPrefix) {
+		return s.cfg.Tokens.Authenticate(ctx, token)
+	}
+	return s.cfg.Keys.Authenticate(token)
+}
+
+func (s *Server) sendWhat() string {
+	if s.cfg.Tokens != nil {
+		return "send an API key or a token as `Authorization: Bearer …`"
+	}
+	return "send an API key as `Authorization: Bearer ind_…`"
 }
 
 // authenticated lets in whom it knows. It does not touch the body.
@@ -137,6 +155,22 @@ type failures struct {
 	since      time.Time
 	n          int
 	suppressed int
+	logged     time.Time
+}
+
+// log says in the server's own log that nobody can be known; once a minute, as
+// anybody can ask.
+func (f *failures) log(s *Server, err error) {
+	f.mu.Lock()
+	now := s.cfg.Clock()
+	quiet := now.Sub(f.logged) < time.Minute
+	if !quiet {
+		f.logged = now
+	}
+	f.mu.Unlock()
+	if !quiet {
+		s.cfg.Log.Error("keys or tokens cannot be checked", "err", err)
+	}
 }
 
 const failuresAMinute = 60

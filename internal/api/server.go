@@ -29,6 +29,12 @@ type Ledger interface {
 	FlushWhileStoreAnswers(ctx context.Context, patience time.Duration) (away, err error)
 }
 
+// Tokens knows people by bearer tokens that are no API keys: access.ErrRefused if
+// they are nobody's. Another error says that nobody can be known for now.
+type Tokens interface {
+	Authenticate(ctx context.Context, token string) (*access.Principal, error)
+}
+
 // Config is what a server is made of.
 type Config struct {
 	Ledger   Ledger
@@ -39,6 +45,7 @@ type Config struct {
 	Index    search.Index
 
 	Keys      *access.Keys
+	Tokens    Tokens // those of an OpenID provider; nil: none are taken
 	Policy    access.Policy
 	PublicLog bool // /log/… needs no key
 

@@ -147,6 +147,8 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 #       event_type: auth.*            one type, or the beginning of some; left out: all
 # server.tls       certificate, key: PEM files, relative to this directory, read again when
 #                  they change; client_ca: every client shows a certificate of one of these
+# server.oidc      issuer, audience, algorithms, name_claim, grants: people who come with a
+#                  token of an OpenID provider
 # sources.NAME     a database with workflow runs, for export --source NAME:
 #   postgres: host=db.example dbname=flows user=indelible_export
 #   password_env: FLOWS_PASSWORD      or password_file, or ~/.pgpass

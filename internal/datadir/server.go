@@ -7,7 +7,27 @@ import (
 
 // ServerConfig is how `serve` meets the network.
 type ServerConfig struct {
-	TLS *TLSConfig `yaml:"tls,omitempty"` // nil: plain HTTP, on loopback only
+	TLS  *TLSConfig  `yaml:"tls,omitempty"`  // nil: plain HTTP, on loopback only
+	OIDC *OIDCConfig `yaml:"oidc,omitempty"` // nil: API keys alone
+}
+
+// OIDCConfig names an OpenID provider whose tokens are taken, and what they give.
+type OIDCConfig struct {
+	Issuer     string        `yaml:"issuer"`
+	Audience   string        `yaml:"audience"`
+	Algorithms []string      `yaml:"algorithms,omitempty"`
+	NameClaim  string        `yaml:"name_claim,omitempty"`
+	Grants     []GrantConfig `yaml:"grants"`
+}
+
+// GrantConfig says what a token gives in which a claim has a value.
+type GrantConfig struct {
+	Claim        string   `yaml:"claim"`
+	Value        string   `yaml:"value"`
+	Roles        []string `yaml:"roles"`
+	AllTenants   bool     `yaml:"all_tenants,omitempty"`
+	Tenants      []string `yaml:"tenants,omitempty"`
+	TenantsClaim string   `yaml:"tenants_claim,omitempty"`
 }
 
 // TLSConfig names the files of a server's certificate. They are read again when
