@@ -183,22 +183,9 @@ func (a *app) retentionRun(ctx context.Context, by string) error {
 	if err := a.proposeRetention(ctx, g, by); err != nil {
 		return err
 	}
-	var sum govern.Retained
-	for !sum.Finished {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		r, err := a.order(ctx, g.Directory, govern.Order{Retain: true})
-		if err != nil {
-			return failf(exitFailure, "what was done is whole; run it again to go on", "%w", err)
-		}
-		done := r.Retained
-		if done == nil {
-			return fmt.Errorf("the writing process answered without saying what it did")
-		}
-		sum.Policy = sum.Policy || done.Policy
-		sum.Keys, sum.Expired, sum.Removed = sum.Keys+done.Keys, sum.Expired+done.Expired, sum.Removed+done.Removed
-		sum.Locked, sum.Finished = done.Locked, done.Finished
+	sum, err := a.retain(ctx, g, func(*govern.Retained) error { return nil })
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(a.stderr, "destroyed   %d keys\n", sum.Keys)
 	fmt.Fprintf(a.stderr, "deleted     %d segments\n", sum.Removed)
@@ -206,6 +193,32 @@ func (a *app) retentionRun(ctx context.Context, by string) error {
 		fmt.Fprintf(a.stderr, "locked      %d segments; run it again when their lock has ended\n", sum.Locked)
 	}
 	return a.printJSON(sum)
+}
+
+// retain has the writing process let go of what is over, step by step. each is
+// called after every step.
+func (a *app) retain(ctx context.Context, g *governed, each func(sum *govern.Retained) error) (*govern.Retained, error) {
+	sum := new(govern.Retained)
+	for !sum.Finished {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		r, err := a.order(ctx, g.Directory, govern.Order{Retain: true})
+		if err != nil {
+			return nil, failf(exitFailure, "what was done is whole; run it again to go on", "%w", err)
+		}
+		done := r.Retained
+		if done == nil {
+			return nil, fmt.Errorf("the writing process answered without saying what it did")
+		}
+		sum.Policy = sum.Policy || done.Policy
+		sum.Keys, sum.Expired, sum.Removed = sum.Keys+done.Keys, sum.Expired+done.Expired, sum.Removed+done.Removed
+		sum.Locked, sum.Finished = done.Locked, done.Finished
+		if err := each(sum); err != nil {
+			return nil, err
+		}
+	}
+	return sum, nil
 }
 
 // proposeRetention proposes a policy that two operators have to decide, unless

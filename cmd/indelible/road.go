@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"indelible"
@@ -25,7 +26,7 @@ type road interface {
 // has it; if neither works for a while the directory is somebody else's.
 func (a *app) findRoad(ctx context.Context, d *datadir.Directory, opt writeOptions) (road, error) {
 	for begun := time.Now(); ; {
-		lock, err := datadir.TryLock(d.Path)
+		lock, err := a.tryLock(d)
 		if err == nil {
 			s, err := a.openLocked(ctx, d, lock, opt)
 			if err != nil {
@@ -48,4 +49,13 @@ func (a *app) findRoad(ctx context.Context, d *datadir.Directory, opt writeOptio
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// tryLock takes the lock of the data directory, unless this process is one that
+// leaves it to others.
+func (a *app) tryLock(d *datadir.Directory) (*datadir.Lock, error) {
+	if a.handsOver {
+		return nil, fmt.Errorf("no process records in %s: %w", d.Path, datadir.ErrLocked)
+	}
+	return datadir.TryLock(d.Path)
 }

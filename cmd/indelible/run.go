@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"indelible/internal/datadir"
+	"indelible/internal/ledger"
 )
 
 // app is what every command works with.
@@ -21,12 +23,20 @@ type app struct {
 	dir    string
 	// serving: this process is the ledger's server, whatever INDELIBLE_URL says.
 	serving bool
-	atEnd   []func() error // what a command leaves open until the program ends
+	// handsOver: this process never opens the ledger, but has another record.
+	handsOver bool
+	// clock is what schedules go by; nil: the time of the machine.
+	clock    func() time.Time
+	verified func(*ledger.Report) // hears of each report of a scheduled verification
+	atEnd    []func() error       // what a command leaves open until the program ends
 }
 
 // run is the whole program: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env datadir.Env) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: env}
+	return (&app{stdin: stdin, stdout: stdout, stderr: stderr, env: env}).run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -34,7 +44,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = errors.Join(err, end())
 	}
 	if ctx.Err() != nil && err != nil {
-		fmt.Fprintln(stderr, "interrupted")
+		fmt.Fprintln(a.stderr, "interrupted")
 		return exitInterrupted
 	}
 	return a.report(err)
@@ -72,6 +82,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.sampleCommand(), a.completionCommand(), a.doctorCommand(), a.keysCommand(), a.maskCommand(),
 		a.exportCommand(), a.datasetCommand(), a.runsCommand(),
 		a.eraseCommand(), a.retentionCommand(), a.approveCommand(), a.holdCommand(),
+		a.scheduleCommand(), a.jobsCommand(), a.workerCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		checkArgs(cmd)

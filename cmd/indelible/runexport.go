@@ -27,13 +27,8 @@ type exporting struct {
 // command, the server and schedules take it. It holds the ledger only while it
 // records.
 func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ *dataset.Result, err error) {
-	// What it opens is closed with it, and not when the program ends.
-	own := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, env: a.env, dir: a.dir, serving: a.serving}
-	defer func() {
-		for _, end := range own.atEnd {
-			err = errors.Join(err, end())
-		}
-	}()
+	own, end := a.apart()
+	defer func() { err = errors.Join(err, end()) }()
 	job, err := spec.job()
 	if err != nil {
 		return nil, err

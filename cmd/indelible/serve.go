@@ -145,6 +145,15 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	if every > 0 {
 		go v.run(background, time.Duration(every))
 	}
+	a.verified = v.keep
+	_, wait, err := a.work(background, d, (&book{a, d}).Record, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		cancel()
+		err = errors.Join(err, wait())
+	}()
 	if opt.metrics != "" {
 		if err := serveMetrics(background, opt.metrics, server, log); err != nil {
 			return err
@@ -226,6 +235,13 @@ func (v *verification) latest() json.RawMessage {
 	return nil
 }
 
+// keep makes a report the latest.
+func (v *verification) keep(report *ledger.Report) {
+	if b, err := json.Marshal(report); err == nil {
+		v.report.Store((*json.RawMessage)(&b))
+	}
+}
+
 func (v *verification) run(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -242,9 +258,7 @@ func (v *verification) run(ctx context.Context, every time.Duration) {
 			v.log.Info("verification", "result", report.Result, "events", report.Events)
 		}
 		if err == nil {
-			if b, err := json.Marshal(report); err == nil {
-				v.report.Store((*json.RawMessage)(&b))
-			}
+			v.keep(report)
 		}
 		select {
 		case <-ctx.Done():

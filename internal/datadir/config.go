@@ -42,6 +42,9 @@ type Config struct {
 	Retention *RetentionConfig `yaml:"retention,omitempty"`
 	// Sources are the databases workflow runs are exported from, by name.
 	Sources map[string]SourceConfig `yaml:"sources,omitempty"`
+	// Jobs and Schedules are about work that runs by itself.
+	Jobs      *JobsConfig               `yaml:"jobs,omitempty"`
+	Schedules map[string]ScheduleConfig `yaml:"schedules,omitempty"`
 
 	Log *LogConfig `yaml:"log,omitempty"`
 	// Server says how a server meets the network; nil: plain HTTP on loopback.
@@ -153,6 +156,15 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 #   postgres: host=db.example dbname=flows user=indelible_export
 #   password_env: FLOWS_PASSWORD      or password_file, or ~/.pgpass
 #   sqlite: runs.db                   instead of postgres; relative to this directory
+# schedules.NAME   work that runs by itself while serve or worker runs: docs/operations.md
+#   when: daily 02:00                 weekly mon 03:00, or a cron expression
+#   zone: Europe/Berlin               left out: UTC
+#   missed: once                      or skip: what becomes of times that passed while nothing ran
+#   run: verify                       what, and with which options:
+#   with: {mode: since-last}
+# jobs             where schedules and runs are kept: jobs.db here, or for workers on
+#   dsn: host=db.example dbname=jobs  several machines in PostgreSQL; password_env or password_file
+#   workers: 4                        runs at once in one process
 `
 
 func (c *Config) marshal() ([]byte, error) {
@@ -193,6 +205,11 @@ func LoadConfig(dir string) (*Config, error) {
 	}
 	if c.Server != nil {
 		if err := c.Server.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if c.Jobs != nil {
+		if err := c.Jobs.check(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}

@@ -20,7 +20,7 @@ func (q *Queue) RunNow(ctx context.Context, name string) (r *Run, err error) {
 		if id == "" {
 			return fmt.Errorf("%w: schedule %s runs at this very moment", ErrState, name)
 		}
-		if err := q.enqueue(ctx, tx, id, 0); err != nil {
+		if err := q.enqueue(ctx, tx, id, s.Run, 0); err != nil {
 			return err
 		}
 		if r, err = getRun(ctx, tx, id); err != nil {
@@ -74,7 +74,7 @@ func (q *Queue) Retry(ctx context.Context, id string) (r *Run, err error) {
 			id, StateWaiting, q.now().UnixMilli()); err != nil {
 			return err
 		}
-		if err := q.enqueue(ctx, tx, id, 0); err != nil {
+		if err := q.enqueue(ctx, tx, id, was.Kind, 0); err != nil {
 			return err
 		}
 		if r, err = getRun(ctx, tx, id); err != nil {

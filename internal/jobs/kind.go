@@ -21,6 +21,8 @@ type Kind struct {
 	// It is called again after an error, unless that is Final, and after its
 	// process died: then it goes on, or finds that all is done.
 	Run func(ctx context.Context, t *Turn) (result any, err error)
+	// Local work needs the data directory of the ledger.
+	Local bool
 	// AtOnce is how many runs of the kind go on at once, on all machines
 	// together; 0 is one.
 	AtOnce int

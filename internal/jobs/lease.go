@@ -176,7 +176,7 @@ func (t *Turn) end(ctx context.Context, result any, failed error) error {
 			return errors.Join(err, ErrLost)
 		}
 		if finished == 0 {
-			if err := t.q.enqueue(ctx, tx, t.ID, wait); err != nil {
+			if err := t.q.enqueue(ctx, tx, t.ID, t.Kind, wait); err != nil {
 				return err
 			}
 		}

@@ -112,7 +112,7 @@ func (q *Queue) planDue(ctx context.Context, tx *sql.Tx, now time.Time) (int, er
 				return 0, fmt.Errorf("schedule %s: %w", s.Name, err)
 			}
 			if id != "" {
-				runs, jobs = append(runs, id), append(jobs, river.InsertManyParams{Args: attemptArgs{id}})
+				runs, jobs = append(runs, id), append(jobs, river.InsertManyParams{Args: attemptArgs{id}, InsertOpts: &river.InsertOpts{Queue: q.queueOf(s.Run)}})
 			}
 		}
 		if at := s.times.Next(s.planned); !at.IsZero() && (next.IsZero() || at.Before(next)) {

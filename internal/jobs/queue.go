@@ -24,10 +24,12 @@ type Config struct {
 
 	// For workers.
 	Worker string // its name; empty: a random one
-	AtOnce int    // runs at once in this process; 0: 4
+	AtOnce int    // runs at once in this process, of work that needs the data directory and of other work each; 0: 4
 	Limits Limits
+	// Away: the data directory is not here. Work that needs it is left to others.
+	Away bool
 	// Record records events in the ledger. Events come again until it has
-	// returned nil once; they keep their ids.
+	// returned nil once; they keep their ids. Nil: another process records them.
 	Record func(ctx context.Context, events []*indelible.Event) error
 	Log    *slog.Logger // nil: none
 	pace   pace
@@ -117,9 +119,20 @@ type attemptArgs struct {
 // Kind implements river.JobArgs.
 func (attemptArgs) Kind() string { return "indelible_attempt" }
 
+// localQueue has the runs that need the data directory.
+const localQueue = "local"
+
+// queueOf is the queue of River a kind of work goes to.
+func (q *Queue) queueOf(kind string) string {
+	if k, err := q.Kinds.find(kind); err == nil && k.Local {
+		return localQueue
+	}
+	return river.QueueDefault
+}
+
 // enqueue has River call a worker for a run, after a while.
-func (q *Queue) enqueue(ctx context.Context, tx *sql.Tx, id string, after time.Duration) error {
-	opts := &river.InsertOpts{}
+func (q *Queue) enqueue(ctx context.Context, tx *sql.Tx, id, kind string, after time.Duration) error {
+	opts := &river.InsertOpts{Queue: q.queueOf(kind)}
 	if after > 0 {
 		opts.ScheduledAt = time.Now().Add(after)
 	}

@@ -104,7 +104,7 @@ func (r *rescuer) takeOver(ctx context.Context, id string, s sighting) error {
 		what := "job." + state
 		if finished == 0 {
 			what = "job.taken_over"
-			if err := q.enqueue(ctx, tx, id, 0); err != nil {
+			if err := q.enqueue(ctx, tx, id, run.Kind, 0); err != nil {
 				return err
 			}
 		}

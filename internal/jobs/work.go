@@ -24,6 +24,9 @@ func (q *Queue) client(workers *river.Workers) (*river.Client[*sql.Tx], error) {
 	if workers != nil {
 		cfg.Workers = workers
 		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: q.AtOnce}}
+		if !q.Away {
+			cfg.Queues[localQueue] = river.QueueConfig{MaxWorkers: q.AtOnce}
+		}
 	}
 	return river.NewClient(q.Dialect.driver(q.db), cfg)
 }
@@ -45,7 +48,9 @@ func (q *Queue) Work(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	all.Go(func() { q.every(ctx, q.pace.tick, "plan", q.plan) })
-	all.Go(func() { q.every(ctx, q.pace.tick, "record", q.drain) })
+	if q.Record != nil {
+		all.Go(func() { q.every(ctx, q.pace.tick, "record", q.drain) })
+	}
 	rescuer := &rescuer{q: q, seen: make(map[string]sighting)}
 	all.Go(func() { q.every(ctx, q.pace.look, "look for runs whose worker died", rescuer.look) })
 	<-ctx.Done()
@@ -53,7 +58,10 @@ func (q *Queue) Work(ctx context.Context) error {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	err = client.StopAndCancel(within)
-	return errors.Join(err, q.drain(within))
+	if q.Record != nil {
+		err = errors.Join(err, q.drain(within))
+	}
+	return err
 }
 
 // every does something now and then. What fails is tried again.
