@@ -33,7 +33,7 @@ test: test-unit test-race test-bench cross
 
 # The tests start a real S3 server.
 test-unit:
-	@scripts/tools versitygw postgresql pgbouncer
+	@scripts/tools versitygw postgresql postgresql-versions pgbouncer
 	go test -timeout 20m ./...
 	go test -tags purego ./internal/sha256lanes
 

@@ -30,6 +30,12 @@ func newExporter(t *testing.T, rows int, env map[string]string) *exporter {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newExporterFrom(t, c, rows, env)
+}
+
+// newExporterFrom is newExporter with a cluster of its own, which it stops.
+func newExporterFrom(t *testing.T, c *pgtest.Cluster, rows int, env map[string]string) *exporter {
+	t.Helper()
 	t.Cleanup(func() { c.Stop() })
 	x := &exporter{machine: newMachine(t, env), cluster: c, database: c.NewDatabase(t), out: t.TempDir()}
 	x.env["POSTGRES_DSN"] = c.DSN(x.database, "")

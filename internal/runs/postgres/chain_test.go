@@ -11,11 +11,18 @@ import (
 )
 
 func revised(t testing.TB, m runs.Migration) *database {
+	t.Helper()
 	d := newDatabase(t)
+	d.revise(m)
+	return d
+}
+
+// revise gives a database a table with revisions and one row.
+func (d *database) revise(m runs.Migration) {
+	d.t.Helper()
 	d.sql(CreateTable + ";" + runstest.Row("old"))
 	m.NoRLS = true
 	d.migrate(m)
-	return d
 }
 
 func TestChain(t *testing.T) {
@@ -24,46 +31,51 @@ func TestChain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := revised(t, m)
-			c := runstest.NewChain(t, d.source(""))
-			c.Link("old")
-			if !c.Info.Revision || c.Info.Repeats || c.Info.Guarantee != runs.ExactGuarantee {
-				t.Errorf("info %+v", c.Info)
-			}
-			c.Link("")
-			d.sql(runstest.Row("a") + runstest.Row("b"))
-			c.Link("a b")
-			d.sql("UPDATE workflow_runs SET status = 'failed' WHERE id IN ('old', 'b'); DELETE FROM workflow_runs WHERE id = 'a'")
-			c.Link("old b")
-
-			// A transaction that commits late: begun before others, seen after them.
-			late, later := d.session(), d.session()
-			late.do("BEGIN;" + runstest.Row("late"))
-			d.sql(runstest.Row("early"))
-			c.Link("early")
-			later.do("BEGIN; SAVEPOINT s;" + runstest.Row("sub") + "RELEASE s;" + runstest.Row("later"))
-			c.Link("")
-			late.do("COMMIT")
-			c.Link("late")
-			d.sql(runstest.Row("more"))
-			later.do("COMMIT")
-			c.Link("sub later more")
-			late.do("BEGIN;" + runstest.Row("never") + "ROLLBACK; BEGIN; SAVEPOINT s;" + runstest.Row("undone") + "ROLLBACK TO s;" + runstest.Row("done") + "COMMIT")
-			c.Link("done")
-
-			// A revision of one's own making counts for nothing, nor does replication.
-			d.sql(runstest.Row("high", revisionColumn, "'9999999999999'") + runstest.Row("null", revisionColumn, "NULL"))
-			d.sql("SET session_replication_role = replica;" + runstest.Row("replicated", revisionColumn, "'3'") + "UPDATE workflow_runs SET indelible_revision = '5' WHERE id = 'high'")
-			c.Link("null replicated high")
-			// A prepared transaction.
-			d.sql("BEGIN;" + runstest.Row("prepared") + "PREPARE TRANSACTION 'p_" + d.name + "'")
-			c.Link("")
-			if !strings.Contains(strings.Join(c.Info.Notes, "\n"), "p_"+d.name) {
-				t.Errorf("notes %q", c.Info.Notes)
-			}
-			d.sql("COMMIT PREPARED 'p_" + d.name + "'")
-			c.Link("prepared")
+			lateCommits(t, d)
 		})
 	}
+}
+
+// lateCommits: every revision is in one link, however its transaction went.
+func lateCommits(t *testing.T, d *database) {
+	c := runstest.NewChain(t, d.source(""))
+	c.Link("old")
+	if !c.Info.Revision || c.Info.Repeats || c.Info.Guarantee != runs.ExactGuarantee {
+		t.Errorf("info %+v", c.Info)
+	}
+	c.Link("")
+	d.sql(runstest.Row("a") + runstest.Row("b"))
+	c.Link("a b")
+	d.sql("UPDATE workflow_runs SET status = 'failed' WHERE id IN ('old', 'b'); DELETE FROM workflow_runs WHERE id = 'a'")
+	c.Link("old b")
+
+	// A transaction that commits late: begun before others, seen after them.
+	late, later := d.session(), d.session()
+	late.do("BEGIN;" + runstest.Row("late"))
+	d.sql(runstest.Row("early"))
+	c.Link("early")
+	later.do("BEGIN; SAVEPOINT s;" + runstest.Row("sub") + "RELEASE s;" + runstest.Row("later"))
+	c.Link("")
+	late.do("COMMIT")
+	c.Link("late")
+	d.sql(runstest.Row("more"))
+	later.do("COMMIT")
+	c.Link("sub later more")
+	late.do("BEGIN;" + runstest.Row("never") + "ROLLBACK; BEGIN; SAVEPOINT s;" + runstest.Row("undone") + "ROLLBACK TO s;" + runstest.Row("done") + "COMMIT")
+	c.Link("done")
+
+	// A revision of one's own making counts for nothing, nor does replication.
+	d.sql(runstest.Row("high", revisionColumn, "'9999999999999'") + runstest.Row("null", revisionColumn, "NULL"))
+	d.sql("SET session_replication_role = replica;" + runstest.Row("replicated", revisionColumn, "'3'") + "UPDATE workflow_runs SET indelible_revision = '5' WHERE id = 'high'")
+	c.Link("null replicated high")
+	// A prepared transaction.
+	d.sql("BEGIN;" + runstest.Row("prepared") + "PREPARE TRANSACTION 'p_" + d.name + "'")
+	c.Link("")
+	if !strings.Contains(strings.Join(c.Info.Notes, "\n"), "p_"+d.name) {
+		t.Errorf("notes %q", c.Info.Notes)
+	}
+	d.sql("COMMIT PREPARED 'p_" + d.name + "'")
+	c.Link("prepared")
 }
 
 // TestLongTransactionElsewhere: what somebody does in another database holds
@@ -84,9 +96,9 @@ func TestLongTransactionElsewhere(t *testing.T) {
 }
 
 // TestWhoHoldsRowsBack: a user without rights to see others' sessions is told.
-func TestWhoHoldsRowsBack(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
+func TestWhoHoldsRowsBack(t *testing.T) { t.Parallel(); whoHoldsRowsBack(t, newDatabase(t)) }
+
+func whoHoldsRowsBack(t *testing.T, d *database) {
 	d.sql(CreateTable + ";" + runstest.Row("old"))
 	d.migrate(runs.Migration{})
 	c := runstest.NewChain(t, d.source(exportAllRole))
@@ -106,9 +118,9 @@ func TestWhoHoldsRowsBack(t *testing.T) {
 }
 
 // TestChainByTenant: the conditions of a chain and of tenants meet.
-func TestChainByTenant(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
+func TestChainByTenant(t *testing.T) { t.Parallel(); chainByTenant(t, newDatabase(t)) }
+
+func chainByTenant(t *testing.T, d *database) {
 	d.sql(CreateTable + ";" + runstest.Row("old"))
 	d.migrate(runs.Migration{})
 	c := runstest.NewChain(t, d.source(exportRole))

@@ -45,9 +45,9 @@ func TestRolesComeAndGo(t *testing.T) {
 	}
 }
 
-func TestTenantsAreKeptApart(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
+func TestTenantsAreKeptApart(t *testing.T) { t.Parallel(); tenantsAreKeptApart(t, newDatabase(t)) }
+
+func tenantsAreKeptApart(t *testing.T, d *database) {
 	d.fill(3, 4000)
 	d.migrate(runs.Migration{})
 	acme := d.sql("SELECT count(*) FROM workflow_runs WHERE tenant_id = 'acme'")
@@ -102,7 +102,10 @@ func TestTenantsAreKeptApart(t *testing.T) {
 // TestOthersReadAndWriteAsBefore: the owner and an application's own role.
 func TestOthersReadAndWriteAsBefore(t *testing.T) {
 	t.Parallel()
-	d := newDatabase(t)
+	othersReadAndWriteAsBefore(t, newDatabase(t))
+}
+
+func othersReadAndWriteAsBefore(t *testing.T, d *database) {
 	owner, app := "owner_"+d.name, "app_"+d.name
 	d.sql("CREATE ROLE " + owner + " LOGIN CREATEROLE; CREATE ROLE " + app + " LOGIN; GRANT CREATE ON SCHEMA public TO " + owner)
 	if err := d.source(owner).Fill(t.Context(), func(func(*runs.Run) bool) {}, "test"); err != nil {
@@ -211,9 +214,9 @@ func TestMigrationAgainAndBack(t *testing.T) {
 }
 
 // TestPoliciesOfItsOwnStay: where rows were hidden from somebody they stay so.
-func TestPoliciesOfItsOwnStay(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
+func TestPoliciesOfItsOwnStay(t *testing.T) { t.Parallel(); policiesOfItsOwnStay(t, newDatabase(t)) }
+
+func policiesOfItsOwnStay(t *testing.T, d *database) {
 	d.fill(3, 300)
 	app := "app_" + d.name
 	d.sql("CREATE ROLE " + app + " LOGIN; GRANT SELECT ON workflow_runs TO " + app + "; ALTER TABLE workflow_runs ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON workflow_runs USING (tenant_id = 'acme')")
@@ -237,9 +240,9 @@ func TestPoliciesOfItsOwnStay(t *testing.T) {
 
 // TestNoWayAround: whoever could get around the policy does not export, unless
 // that is said.
-func TestNoWayAround(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
+func TestNoWayAround(t *testing.T) { t.Parallel(); noWayAround(t, newDatabase(t)) }
+
+func noWayAround(t *testing.T, d *database) {
 	d.fill(3, 30)
 	d.migrate(runs.Migration{})
 	one := runs.Query{Tenants: []string{"acme"}}

@@ -25,12 +25,16 @@ type database struct {
 func newDatabase(t testing.TB) *database {
 	t.Helper()
 	c := pgtest.Shared(t)
-	// The exporters' roles belong to the cluster. Tests neither race for making
-	// them nor take them from each other: something needs them all the time.
-	shareRoles.Do(func() {
-		c.SQL(t, "postgres", "CREATE ROLE "+exportRole+" LOGIN NOINHERIT; CREATE ROLE "+exportAllRole+" LOGIN NOINHERIT; CREATE TABLE needed (); GRANT SELECT ON needed TO "+exportRole+", "+exportAllRole)
-	})
+	shareRoles.Do(func() { makeRoles(t, c) })
 	return &database{t, c, c.NewDatabase(t)}
+}
+
+// makeRoles makes the exporters' roles, which belong to the cluster. Tests neither
+// race for making them nor take them from each other: something needs them all the
+// time.
+func makeRoles(t testing.TB, c *pgtest.Cluster) {
+	t.Helper()
+	c.SQL(t, "postgres", "CREATE ROLE "+exportRole+" LOGIN NOINHERIT; CREATE ROLE "+exportAllRole+" LOGIN NOINHERIT; CREATE TABLE needed (); GRANT SELECT ON needed TO "+exportRole+", "+exportAllRole)
 }
 
 func (d *database) sql(sql string) string {

@@ -31,6 +31,15 @@ type Database interface {
 
 // Run judges a driver. Each test asks for a database of its own.
 func Run(t *testing.T, make func(t testing.TB) Database) {
+	RunMadeUp(t, make)
+	t.Run("real rows", func(t *testing.T) {
+		t.Parallel()
+		realRows(t, make(t))
+	})
+}
+
+// RunMadeUp is Run without real rows, which take long.
+func RunMadeUp(t *testing.T, make func(t testing.TB) Database) {
 	for name, test := range map[string]func(*testing.T, Database){
 		"sample is read back":  sampleReadBack,
 		"shards at once":       shardsAtOnce,
@@ -45,7 +54,6 @@ func Run(t *testing.T, make func(t testing.TB) Database) {
 		"plan again":           planAgain,
 		"migration":            migration,
 		"large rows":           largeRows,
-		"real rows":            realRows,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

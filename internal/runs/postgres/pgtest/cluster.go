@@ -30,6 +30,7 @@ type Cluster struct {
 	Password string
 	Programs string // the directory of psql and the others
 
+	psql   string
 	base   string // holds everything
 	log    string
 	cmd    *exec.Cmd
@@ -85,10 +86,17 @@ func Start(more ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	return start(bin, bin, more)
+}
+
+// start makes a cluster of the programs in one directory, asked with the psql of
+// another.
+func start(bin, client string, more []string) (*Cluster, error) {
 	c, err := newCluster(bin)
 	if err != nil {
 		return nil, err
 	}
+	c.psql = filepath.Join(client, "psql")
 	if err = c.make(); err == nil {
 		err = c.start(more)
 	}
@@ -105,7 +113,7 @@ func newCluster(bin string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Socket: base, Data: filepath.Join(base, "data"), User: "postgres", Password: password, base: base, Programs: bin, log: filepath.Join(base, "log")}
+	c := &Cluster{Socket: base, Data: filepath.Join(base, "data"), User: "postgres", Password: password, base: base, Programs: bin, psql: filepath.Join(bin, "psql"), log: filepath.Join(base, "log")}
 	if err := own(base); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(base))
 	}
@@ -259,7 +267,7 @@ func (c *Cluster) SQL(t testing.TB, database, sql string) string {
 
 // PSQL runs statements with psql over a connection.
 func (c *Cluster) PSQL(dsn, sql string) (string, error) {
-	cmd := exec.Command(filepath.Join(c.Programs, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", "-")
+	cmd := exec.Command(c.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", "-")
 	cmd.Stdin = strings.NewReader(sql)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
