@@ -126,6 +126,13 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	defer ix.Close()
 
 	log := slog.New(slog.NewJSONHandler(a.stderr, nil))
+	queue, err := a.exportQueue(d, log)
+	if err != nil {
+		return err
+	}
+	if queue != nil {
+		defer queue.Close()
+	}
 	v := &verification{session: s, vkey: r.vkey, log: log}
 	masks, err := newServedMasks(s, r.idKey)
 	if err != nil {
@@ -133,7 +140,7 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	}
 	server, err := api.New(ctx, api.Config{
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
-		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: v.latest, Log: log,
+		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: v.latest, Exports: queue, Log: log,
 		Tokens: tokens, Gauges: func() []api.Gauge { return certificateGauges(certificates) },
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func (s *Server) postDataset(a *asking) error {
 	if err != nil || media != "application/x-ndjson" {
 		return problem(http.StatusUnsupportedMediaType, "media_type", "send application/x-ndjson")
 	}
-	release, p := s.limits.hold(a.who.KeyID)
+	release, p := s.large.take(a.who.KeyID)
 	if p != nil {
 		return p
 	}

@@ -14,8 +14,6 @@ type limits struct {
 	mu      sync.Mutex
 	buckets map[string]*bucket // by key id: of events
 	looks   map[string]*bucket // the same: of requests that read
-	large   int                // bodies in memory
-	largeOf map[string]int
 }
 
 const (
@@ -72,27 +70,4 @@ func (l *limits) from(buckets map[string]*bucket, key string, rate float64, n in
 	}
 	b.left -= float64(n)
 	return nil
-}
-
-// hold makes room for a large body of a key; release gives it back.
-func (l *limits) hold(key string) (release func(), _ *Problem) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.largeOf == nil {
-		l.largeOf = make(map[string]int)
-	}
-	if l.largeOf[key] >= maxLargeOf {
-		return nil, problem(http.StatusTooManyRequests, "rate", "this key has several large bodies on their way").after(time.Second)
-	}
-	if l.large >= maxLarge {
-		return nil, problem(http.StatusServiceUnavailable, "busy", "too many large bodies are on their way").after(time.Second)
-	}
-	l.large++
-	l.largeOf[key]++
-	return func() {
-		l.mu.Lock()
-		l.large--
-		l.largeOf[key]--
-		l.mu.Unlock()
-	}, nil
 }

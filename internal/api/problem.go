@@ -52,6 +52,7 @@ var titles = map[string]string{
 	"rate":              "Too many requests",
 	"busy":              "Too busy",
 	"store_unavailable": "The store does not answer",
+	"ended":             "It has ended",
 	"erased":            "Erased or expired",
 	"timeout":           "The request took too long",
 	"internal":          "Something went wrong here",

@@ -14,6 +14,7 @@ import (
 
 	"indelible"
 	"indelible/internal/access"
+	"indelible/internal/exports"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
 	"indelible/internal/search"
@@ -53,6 +54,8 @@ type Config struct {
 
 	Verification func() json.RawMessage // the latest report of a verification; nil: none yet
 
+	Exports *exports.Queue // nil: none are made
+
 	Rate float64 // events a second of one key; 0: 20,000
 
 	Gauges func() []Gauge // more metrics; nil: none
@@ -70,6 +73,8 @@ type Server struct {
 	cursorKey  [32]byte
 	metrics    *Metrics
 	limits     limits
+	large      seats // bodies in memory
+	downloads  seats
 	failures   failures
 	keyChange  sync.Mutex
 	mux        *http.ServeMux
@@ -88,6 +93,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, authorizer: access.Authorizer{Policy: cfg.Policy}, metrics: newMetrics(), mux: http.NewServeMux()}
 	s.looks = access.Log{Recorder: own{cfg.Recorder}, Clock: cfg.Clock}
+	s.large = seats{all: maxLarge, each: maxLargeOf, what: "large bodies on their way"}
+	s.downloads = seats{all: maxDownloads, each: maxOwnFiles, what: "downloads under way"}
 	s.limits.rate, s.limits.clock = cfg.Rate, cfg.Clock
 	rand.Read(s.cursorKey[:])
 	if err := s.view.begin(ctx, s); err != nil {
@@ -132,6 +139,11 @@ func (s *Server) routes() []route {
 		{"DELETE /v1/keys/{id}", s.authenticated(s.deleteKey)},
 		{"POST /v1/datasets", s.authenticated(s.postDataset)},
 		{"GET /v1/datasets/masks", s.authenticated(s.getDatasetMasks)},
+		{"POST /v1/exports", s.authenticated(s.postExport)},
+		{"GET /v1/exports", s.authenticated(s.getExports)},
+		{"GET /v1/exports/{id}", s.authenticated(s.getExport)},
+		{"DELETE /v1/exports/{id}", s.authenticated(s.deleteExport)},
+		{"GET /v1/exports/{id}/files/{name...}", s.authenticated(s.getExportFile)},
 		{"GET /v1/verification", s.authenticated(s.getVerification)},
 	}
 }

@@ -56,7 +56,7 @@ func (s *Server) postEvents(a *asking) error {
 		return p
 	}
 	if a.ContentLength < 0 || a.ContentLength > smallBody || a.Header.Get("Content-Encoding") != "" {
-		release, p := s.limits.hold(a.who.KeyID)
+		release, p := s.large.take(a.who.KeyID)
 		if p != nil {
 			return p
 		}

@@ -46,9 +46,17 @@ type Config struct {
 	Jobs      *JobsConfig               `yaml:"jobs,omitempty"`
 	Schedules map[string]ScheduleConfig `yaml:"schedules,omitempty"`
 
+	// Exports are those the server makes; nil: it makes none.
+	Exports *ExportsConfig `yaml:"exports,omitempty"`
+
 	Log *LogConfig `yaml:"log,omitempty"`
 	// Server says how a server meets the network; nil: plain HTTP on loopback.
 	Server *ServerConfig `yaml:"server,omitempty"`
+}
+
+// ExportsConfig is about exports that are asked for over HTTP.
+type ExportsConfig struct {
+	To string `yaml:"to"` // a folder, relative to the data directory, or s3://bucket/prefix
 }
 
 // LogConfig is about the public objects of the log.
@@ -156,6 +164,8 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 #   postgres: host=db.example dbname=flows user=indelible_export
 #   password_env: FLOWS_PASSWORD      or password_file, or ~/.pgpass
 #   sqlite: runs.db                   instead of postgres; relative to this directory
+# exports.to       where the server writes the exports it is asked for: a folder,
+#                  relative to this directory, or s3://bucket/prefix; without it there are none
 # schedules.NAME   work that runs by itself while serve or worker runs: docs/operations.md
 #   when: daily 02:00                 weekly mon 03:00, or a cron expression
 #   zone: Europe/Berlin               left out: UTC
@@ -212,6 +222,9 @@ func LoadConfig(dir string) (*Config, error) {
 		if err := c.Jobs.check(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if c.Exports != nil && strings.Trim(c.Exports.To, "./") == "" {
+		return nil, fmt.Errorf("%s: exports.to names no folder and no s3://bucket/prefix", name)
 	}
 	if c.Keys != nil {
 		if err := c.Keys.check(); err != nil {

@@ -44,6 +44,7 @@ func TestPlaces(t *testing.T) {
 			large := bytes.Repeat([]byte("0123456789abcdef"), 20<<16)
 			p.write("runs/1/part", large, false, nil)
 			p.read("runs/1/part", large)
+			p.readParts("runs/1/part", large)
 			p.write("runs/10/part", nil, false, nil)
 			p.read("runs/10/part", nil)
 			p.list("", []string{"a.json", "runs/1/part", "runs/10/part"})
@@ -98,6 +99,38 @@ func TestPlaces(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// readParts reads a file here and there, as who asks for ranges of it does.
+func (p place) readParts(name string, want []byte) {
+	p.Helper()
+	r, err := p.Open(p.Context(), name)
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer r.Close()
+	s, ok := r.(io.ReadSeeker)
+	if !ok {
+		p.Fatal("a file cannot be read in parts")
+	}
+	if n, err := s.Seek(0, io.SeekEnd); err != nil || n != int64(len(want)) {
+		p.Errorf("it ends at %d, %v", n, err)
+	}
+	b := make([]byte, 1000)
+	for _, at := range []int{0, 5 << 20, 5<<20 + 3, 100, len(want) - 1000, 1} {
+		if _, err := s.Seek(int64(at), io.SeekStart); err != nil {
+			p.Fatal(err)
+		}
+		if _, err := io.ReadFull(s, b); err != nil || !bytes.Equal(b, want[at:at+len(b)]) {
+			p.Errorf("at %d: %q, %v", at, b[:20], err)
+		}
+		if n, err := s.Seek(0, io.SeekCurrent); err != nil || n != int64(at+len(b)) {
+			p.Errorf("it stands at %d, %v", n, err)
+		}
+	}
+	if _, err := s.Seek(-1, io.SeekStart); err == nil {
+		p.Error("there is a byte before the first")
 	}
 }
 

@@ -268,6 +268,27 @@ func (o *Opened) Files() (names []string) {
 	return slices.Concat(names, o.names)
 }
 
+// OfRuns is what some runs made of it, by their ids; nil if nothing.
+func (o *Opened) OfRuns(ids []string) *Opened {
+	part := &Opened{place: o.place, reader: o.reader, folder: o.folder}
+	for i, m := range o.manifests {
+		if slices.Contains(ids, m.Dataset.RunID) {
+			part.manifests, part.names = append(part.manifests, m), append(part.names, o.names[i])
+		}
+	}
+	if len(part.manifests) == 0 {
+		return nil
+	}
+	return part
+}
+
+// Pending reports whether an export to the place has not ended: what is there
+// may not be recorded.
+func Pending(ctx context.Context, p Place, file string) (bool, error) {
+	old, err := readPlan(ctx, p, layout{file: file}.plan())
+	return old != nil, err
+}
+
 // evidenceOf is where the evidence of a manifest lies.
 func evidenceOf(manifest string) string {
 	if base, ok := strings.CutSuffix(manifest, manifestName); ok {

@@ -357,6 +357,24 @@ func TestTwoProcesses(t *testing.T) {
 	if err != nil || ours.Key != theirs.Key {
 		t.Errorf("another purpose key: %v", err)
 	}
+	// Both need the same new keys at the same time.
+	for i := range 20 {
+		purpose := fmt.Sprint("purpose ", i)
+		var made [2]*DataKey
+		var wg sync.WaitGroup
+		for n, store := range []*Keys{s.Keys, other} {
+			wg.Go(func() {
+				var err error
+				if made[n], err = store.PurposeKey(t.Context(), acme, purpose); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if made[0] == nil || made[1] == nil || made[0].Key != made[1].Key {
+			t.Fatalf("%s: two keys", purpose)
+		}
+	}
 	s.wantKey(maria)
 	s.wantKey(jan)
 }

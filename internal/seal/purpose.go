@@ -2,7 +2,9 @@ package seal
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"indelible"
@@ -22,28 +24,73 @@ func (k *Keys) RotatePurpose(ctx context.Context, ref indelible.Ref, purpose str
 }
 
 func (k *Keys) purposeKey(ctx context.Context, ref indelible.Ref, purpose string, next bool) (*DataKey, error) {
-	if err := k.flush(ctx); err != nil { // generations are counted on the disk
-		return nil, err
-	}
-	d, err := func() (*DataKey, error) {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		t, err := k.tenantFor(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		var newest sql.NullInt64
-		if err := k.db.QueryRowContext(ctx, `SELECT max(period) FROM keys WHERE tenant = ? AND kind = ? AND class = ?`, t.no, kindPurpose, purpose).Scan(&newest); err != nil {
-			return nil, fmt.Errorf("find the key for %s: %w", purpose, err)
-		}
-		generation := uint32(newest.Int64)
-		if next || !newest.Valid {
-			generation++
-		}
-		return k.slotKey(ctx, t, slot{tenant: t.no, kind: kindPurpose, class: purpose, period: generation}, nil)
-	}()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t, err := k.tenantFor(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	return d, k.Durable(ctx, d.Made())
+	s := slot{tenant: t.no, kind: kindPurpose, class: purpose}
+	if s.period, err = newestGeneration(ctx, k.db, s); err != nil {
+		return nil, err
+	}
+	if next || s.period == 0 {
+		if s.period, err = k.makeGeneration(ctx, t, s, next); err != nil {
+			return nil, err
+		}
+	}
+	return k.slotKey(ctx, t, s, nil)
+}
+
+// newestGeneration counts on the disk: other processes make purpose keys, too.
+func newestGeneration(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, s slot) (uint32, error) {
+	var newest sql.NullInt64
+	if err := db.QueryRowContext(ctx, `SELECT max(period) FROM keys WHERE tenant = ? AND kind = ? AND class = ?`, s.tenant, s.kind, s.class).Scan(&newest); err != nil {
+		return 0, fmt.Errorf("find the key for %s: %w", s.class, err)
+	}
+	return uint32(newest.Int64), nil
+}
+
+// makeGeneration makes a purpose's first key, or the next, in a transaction of
+// its own: of several processes that need the first one makes it.
+func (k *Keys) makeGeneration(ctx context.Context, t *tenant, s slot, next bool) (generation uint32, err error) {
+	if k.opt.ReadOnly {
+		return 0, &KeyError{Err: fmt.Errorf("%w: it was never made", ErrNoKey)}
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("make a key for %s: %w", s.class, err)
+		}
+	}()
+	r := row{slot: s, created: k.opt.Clock().UnixMilli()}
+	if r.no, r.id, err = k.numbers.draw(ctx, k.db); err != nil {
+		return 0, err
+	}
+	tx, err := k.db.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreDone(tx.Rollback()))
+		}
+	}()
+	if generation, err = newestGeneration(ctx, tx, s); err != nil {
+		return 0, err
+	}
+	if !next && generation > 0 { // another process was faster
+		return generation, tx.Rollback()
+	}
+	r.period = generation + 1
+	var random [12 + 32]byte
+	rand.Read(random[:])
+	var room [256]byte
+	r.wrapped = append(make([]byte, 0, wrappedKey), random[:12]...)
+	r.wrapped = t.wrap.Seal(r.wrapped, r.wrapped, random[12:], k.binding(room[:0], &r))
+	if _, err := tx.ExecContext(ctx, insertStatement(1), r.no, r.id[:], r.tenant, int64(r.kind), int64(r.period), r.class, r.subject[:], r.wrapped, r.created); err != nil {
+		return 0, err
+	}
+	return r.period, tx.Commit()
 }

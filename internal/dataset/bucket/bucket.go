@@ -87,7 +87,7 @@ func (r *reading) fill() error {
 	if err != nil {
 		return explain(err)
 	}
-	if r.at == 0 {
+	if r.etag == "" {
 		r.size, r.version, r.etag = o.Size, o.Version, o.ETag
 	} else if o.Size != r.size || o.ETag != r.etag {
 		return fmt.Errorf("%s was replaced while it was read", r.name)
@@ -112,6 +112,25 @@ func (r *reading) Read(p []byte) (int, error) {
 	n := copy(p, r.data)
 	r.data = r.data[n:]
 	return n, nil
+}
+
+// Seek implements io.Seeker, for those who read a part.
+func (r *reading) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.at - int64(len(r.data))
+	case io.SeekEnd:
+		offset += r.size
+	}
+	if offset < 0 || offset > r.size {
+		return 0, fmt.Errorf("%s has no byte %d", r.name, offset)
+	}
+	if begin := r.at - int64(len(r.buf)); offset >= begin && offset <= r.at {
+		r.data = r.buf[offset-begin:]
+	} else {
+		r.data, r.buf, r.at = nil, r.buf[:0], offset
+	}
+	return offset, nil
 }
 
 func (r *reading) Close() error { return nil }
