@@ -8,6 +8,7 @@ import (
 
 	"indelible"
 	"indelible/internal/ledger"
+	"indelible/internal/mask"
 	"indelible/internal/recorder"
 )
 
@@ -36,18 +37,22 @@ func (a *app) erasedPersons(ctx context.Context, idKey *[32]byte) (*erasedPerson
 
 // suppressed is what mask.Options.Suppressed is for a tenant; nil: nobody was
 // erased.
-type suppressed = func(token, found, compared string) bool
+type suppressed = func(mask.Identity) bool
 
 // erasedList is who was erased from a tenant: their pseudonyms, and what their
 // names are compared with under a key.
 type erasedList struct {
 	tokens   map[string]bool
+	former   [][]byte // keys of pseudonyms before the last: tokens may be of them
 	subjects map[indelible.Ref]bool
 	key      [32]byte
 }
 
-func (l *erasedList) has(token, found, compared string) bool {
-	return l.tokens[token] || len(l.subjects) > 0 && (l.subjects[indelible.SubjectRef(&l.key, found)] || l.subjects[indelible.SubjectRef(&l.key, compared)])
+func (l *erasedList) has(who mask.Identity) bool {
+	if l.tokens[who.Token] || len(l.subjects) > 0 && (l.subjects[indelible.SubjectRef(&l.key, who.Found)] || l.subjects[indelible.SubjectRef(&l.key, who.Compared)]) {
+		return true
+	}
+	return slices.ContainsFunc(l.former, func(key []byte) bool { return l.tokens[who.Under(key)] })
 }
 
 // of is who was erased from a tenant.
@@ -65,6 +70,11 @@ func (p *erasedPersons) of(ctx context.Context, tenant string) (suppressed, erro
 		return nil, nil
 	}
 	list := &erasedList{tokens: tokens}
+	if len(tokens) > 0 {
+		if list.former, err = p.sealed.Keys.FormerPurposeKeys(ctx, ref, pseudonymPurpose); err != nil {
+			return nil, fmt.Errorf("who was erased from tenant %s: %w", field(tenant), err)
+		}
+	}
 	if len(subjects) == 0 {
 		return list.has, nil
 	}

@@ -131,8 +131,8 @@ func (x *exportMask) masker(columns []runs.Column) (dataset.Masker, error) {
 	r := &rowMasker{export: x, extra: columns}
 	m, err := mask.New(x.policy, mask.Options{
 		Redact: x.persons == nil, Key: make([]byte, mask.MinKey), // each row's tenant brings its key, and who of it was erased
-		Suppressed: func(token, found, compared string) bool {
-			return r.with.erased != nil && r.with.erased(token, found, compared)
+		Suppressed: func(who mask.Identity) bool {
+			return r.with.erased != nil && r.with.erased(who)
 		},
 	})
 	if err != nil {

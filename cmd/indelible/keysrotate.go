@@ -11,15 +11,33 @@ import (
 )
 
 func (a *app) keysRotateRootCommand() *cobra.Command {
-	return &cobra.Command{
+	var pseudonyms bool
+	var tenant string
+	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Give the root key a new version and wrap all other keys under it",
 		Long: `Give the root key a new version and wrap the tenants' keys under it. No record
 is touched and nothing has to be verified again. A rotation that was
-interrupted is done by running it again.`,
+interrupted is done by running it again.
+
+With --pseudonyms a tenant's data sets get pseudonyms of a new key instead: from
+then on they do not join those from before. The log records the break.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.keysRotateRoot(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case pseudonyms && tenant == "":
+				return usagef("name the tenant whose data sets it is about", "--tenant is missing")
+			case pseudonyms:
+				return a.rotatePseudonyms(cmd.Context(), tenant)
+			case tenant != "":
+				return usagef("the root key is that of all tenants; say --pseudonyms for the key of a tenant's data sets", "--tenant without --pseudonyms")
+			}
+			return a.keysRotateRoot(cmd.Context())
+		},
 	}
+	cmd.Flags().BoolVar(&pseudonyms, "pseudonyms", false, "rotate the key of pseudonyms in a tenant's data sets instead")
+	cmd.Flags().StringVar(&tenant, "tenant", "", "the tenant, with --pseudonyms")
+	return cmd
 }
 
 func (a *app) keysRotateRoot(ctx context.Context) error {

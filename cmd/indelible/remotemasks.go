@@ -53,7 +53,7 @@ func (r *remoteMasks) of(ctx context.Context, tenant string) (key []byte, erased
 		}
 		r.made[tenant] = m
 	}
-	list := &erasedList{tokens: make(map[string]bool), subjects: make(map[indelible.Ref]bool)}
+	list := &erasedList{tokens: make(map[string]bool), former: m.FormerKeys, subjects: make(map[indelible.Ref]bool)}
 	copy(list.key[:], m.ErasedKey)
 	for _, token := range m.Suppressed {
 		list.tokens[token] = true

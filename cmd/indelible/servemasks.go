@@ -74,6 +74,11 @@ func (m *servedMasks) Tenant(ctx context.Context, tenant string) (*api.TenantMas
 	out := &api.TenantMasks{KeyID: hex.EncodeToString(key.ID[:]), Key: key.Key[:], Suppressed: []string{}, Erased: []indelible.Ref{}}
 	out.Suppressed = slices.AppendSeq(out.Suppressed, maps.Keys(tokens))
 	slices.Sort(out.Suppressed)
+	if len(tokens) > 0 {
+		if out.FormerKeys, err = m.keys.FormerPurposeKeys(ctx, ref, pseudonymPurpose); err != nil {
+			return nil, err
+		}
+	}
 	if len(subjects) > 0 {
 		own, err := m.session.ledger.Tenant(tenant, m.session.sealer.SealDescriptor)
 		if err != nil {

@@ -2,14 +2,12 @@ package main
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"indelible"
-	"indelible/internal/datadir"
 )
 
 // TestErasedPersonInExports: after an erasure the person's pseudonym is in no
@@ -73,22 +71,7 @@ func TestErasedPersonInExports(t *testing.T) {
 		t.Errorf("with the restored key store the other was %q and is %q", before[1], ben)
 	}
 	// Under another key the list, if it is there, names nobody.
-	d, err := datadir.Open(t.Context(), l.dir, func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
-	idKey, err := datadir.LoadIDKey(l.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := d.OpenKeys(t.Context(), false, func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = keys.RotatePurpose(t.Context(), indelible.TenantRef(idKey, "acme"), pseudonymPurpose)
-	if err := errors.Join(err, keys.Close()); err != nil {
-		t.Fatal(err)
-	}
+	l.run("", "keys", "rotate", "--pseudonyms", "--tenant", "acme")
 	if ben := want("rotated.jsonl"); ben == before[1] {
 		t.Errorf("the key was rotated, the other is still %q", ben)
 	}
@@ -99,6 +82,67 @@ func TestErasedPersonInExports(t *testing.T) {
 		if all, after := export(name); len(after) != 20 || strings.Contains(all, "ann.lee") || strings.Contains(all, before[0]) {
 			t.Errorf("%s: %q", name, after)
 		}
+	}
+}
+
+// TestRotatePseudonyms: a tenant's pseudonyms are others after a rotation, which
+// the log and the manifests tell; who was erased before it stays erased, in every
+// spelling that was one pseudonym.
+func TestRotatePseudonyms(t *testing.T) {
+	t.Parallel()
+	l := newTestLog(t, 0)
+	event := `{"timestamp":"2025-01-02T03:04:05Z","event_type":"login","user_id":"Ann.Lee@Example.com","tenant_id":"TENANT","resource_type":"door","resource_id":"d","action":"open","outcome":"success","details":{}}` + "\n"
+	l.run(strings.ReplaceAll(event, "TENANT", "acme")+strings.ReplaceAll(event, "TENANT", "globex"), "append", "-q")
+	l.run("", "keys", "operator", "add", "bob")
+	db := filepath.Join(t.TempDir(), "runs.db")
+	l.run("", "sample", "runs", "--rows", "2", "--sqlite", db)
+	execSQLite(t, db, `UPDATE workflow_runs SET tenant_id = CASE WHEN rowid = 1 THEN 'acme' ELSE 'globex' END, metadata = '{}', error_message = 'ann.lee@example.com ben@example.com'`)
+	export := func(tenant string) (message, key string) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "runs.jsonl")
+		l.run("", "export", "--sqlite", db, "--tenant", tenant, "--out", out)
+		var row struct {
+			Message string `json:"error_message"`
+		}
+		var m struct {
+			Dataset struct {
+				Masks struct {
+					KeyIDs []string `json:"key_ids"`
+				}
+			}
+		}
+		if err := errors.Join(json.Unmarshal(read(t, out), &row), json.Unmarshal(read(t, out+".manifest.json"), &m)); err != nil {
+			t.Fatal(err)
+		}
+		return row.Message, strings.Join(m.Dataset.Masks.KeyIDs, ",")
+	}
+	before, oldKey := export("acme")
+	other, otherKey := export("globex")
+	if before == other || oldKey == otherKey {
+		t.Errorf("two tenants have the pseudonyms %s and the key %s", before, oldKey)
+	}
+	l.run("", "approve", strings.TrimSpace(l.run("", "erase", "--tenant", "acme", "--subject", "Ann.Lee@Example.com")))
+	erased, key := export("acme")
+	if want := "[EMAIL_ADDRESS]" + before[strings.Index(before, " "):]; erased != want || key != oldKey {
+		t.Errorf("after the erasure: %s under %s, want %s under %s", erased, key, want, oldKey)
+	}
+	for n := range 2 {
+		l.run("", "keys", "rotate", "--pseudonyms", "--tenant", "acme")
+		after, newKey := export("acme")
+		if !strings.HasPrefix(after, "[EMAIL_ADDRESS] [EMAIL_ADDRESS:") || after == erased || newKey == key {
+			t.Errorf("rotation %d: %s under %s, before it was %s under %s", n+1, after, newKey, erased, key)
+		}
+		said := l.run("", "search", "--tenant", "acme", "--event-type", "pseudonyms.rotated", "--json")
+		if !strings.Contains(said, `"key_id":"`+newKey+`"`) || !strings.Contains(said, `"previous_key_id":"`+key+`"`) {
+			t.Errorf("rotation %d in the log: %s", n+1, said)
+		}
+		erased, key = after, newKey
+	}
+	if same, sameKey := export("globex"); same != other || sameKey != otherKey {
+		t.Errorf("the other tenant's were %s, and are %s", other, same)
+	}
+	if started := l.run("", "search", "--tenant", "acme", "--event-type", "pseudonyms.rotation.started", "--json"); strings.Count(started, oldKey) == 0 {
+		t.Errorf("the beginning in the log: %s", started)
 	}
 }
 

@@ -29,6 +29,8 @@ type TenantMasks struct {
 	Key   []byte `json:"key"`
 	// Suppressed are the pseudonyms of persons who were erased.
 	Suppressed []string `json:"suppressed"`
+	// FormerKeys are those before the last: pseudonyms on that list may be theirs.
+	FormerKeys [][]byte `json:"former_keys,omitempty"`
 	// Erased are references of persons who were erased, and ErasedKey what a name
 	// is compared with them under; it is there if anybody was.
 	Erased    []indelible.Ref `json:"erased"`

@@ -13,15 +13,24 @@ type Options struct {
 	Key []byte
 	// Redact makes [TYPE] of what would become a pseudonym.
 	Redact bool
-	// Suppressed reports whether the person with this pseudonym, or whom one of
-	// the two spellings names, was erased: then [TYPE] stands in its place. The
-	// spellings are the value as it was found, and as it is compared.
-	Suppressed func(token, found, compared string) bool
+	// Suppressed reports whether who this is was erased: then [TYPE] stands in its
+	// place.
+	Suppressed func(Identity) bool
 	// Report also looks for what the policy keeps.
 	Report bool
 	// Explain is called with each finding, in order, and what is done with it.
 	Explain func(Place, Action)
 }
+
+// An Identity is what would become a pseudonym: the value as it was found, and as
+// it is compared.
+type Identity struct {
+	Type                   Type
+	Token, Found, Compared string
+}
+
+// Under is the pseudonym under another key.
+func (i Identity) Under(key []byte) string { return pseudonym(key, i.Type, i.Compared) }
 
 // A Place is a finding in a record. It holds nothing of the value.
 type Place struct {

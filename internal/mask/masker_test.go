@@ -116,10 +116,14 @@ func TestPseudonyms(t *testing.T) {
 	if token != "lpfyqnmu43cezqtwwctposfpbq" {
 		t.Errorf("the pseudonym of a key and a value never changes; it is %s", token)
 	}
-	for by, suppressed := range map[string]func(token, found, compared string) bool{
-		"pseudonym":         func(x, _, _ string) bool { return x == token },
-		"value as it is":    func(_, x, _ string) bool { return x == "BOB@example.com" },
-		"value as compared": func(_, _, x string) bool { return x == "bob@example.com" },
+	before := bytes.Repeat([]byte("o"), mask.MinKey)
+	for by, suppressed := range map[string]func(mask.Identity) bool{
+		"pseudonym":         func(x mask.Identity) bool { return x.Token == token },
+		"value as it is":    func(x mask.Identity) bool { return x.Found == "BOB@example.com" },
+		"value as compared": func(x mask.Identity) bool { return x.Compared == "bob@example.com" },
+		"pseudonym of before": func(x mask.Identity) bool {
+			return x.Under(before) == mask.TokenOf(before, mask.Strict(), mask.Email, "bob@example.com")
+		},
 	} {
 		erased, err := mask.New(mask.Strict(), mask.Options{Key: bytes.Repeat([]byte("k"), mask.MinKey), Suppressed: suppressed})
 		if err != nil {

@@ -20,7 +20,7 @@ func (m *Masker) replacement(dst []byte, t Type, a Action, text []byte) []byte {
 	case Pseudonym:
 		compared := normal(t, text, m.policy.region())
 		token := pseudonym(m.opt.Key, t, compared)
-		if m.opt.Suppressed == nil || !m.opt.Suppressed(token, string(text), compared) {
+		if m.opt.Suppressed == nil || !m.opt.Suppressed(Identity{t, token, string(text), compared}) {
 			dst = append(append(dst, ':'), token...)
 		}
 	case Generalise:

@@ -60,7 +60,7 @@ func (m *Masker) Person(name []byte) (token string) {
 	}
 	compared := normal(t, name, m.policy.region())
 	token = pseudonym(m.opt.Key, t, compared)
-	if m.opt.Suppressed == nil || !m.opt.Suppressed(token, string(name), compared) {
+	if m.opt.Suppressed == nil || !m.opt.Suppressed(Identity{t, token, string(name), compared}) {
 		m.weeks = weeksOf(m.opt.Key, token)
 	}
 	return token

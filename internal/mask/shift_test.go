@@ -132,7 +132,7 @@ func TestShiftPersons(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	erased := shifting(t, mask.Strict(), 1, mask.Options{Suppressed: func(_, found, _ string) bool { return found == "ann" }})
+	erased := shifting(t, mask.Strict(), 1, mask.Options{Suppressed: func(x mask.Identity) bool { return x.Found == "ann" }})
 	if got := line(t, erased, `{"user_id":"ann","m":"2024-03-09"}`); !strings.HasSuffix(got, want) {
 		t.Errorf("an erased person: %s", got)
 	}

@@ -289,6 +289,11 @@ func TestPurposeKeys(t *testing.T) {
 	if get(acme, "pseudonyms") != next.Key {
 		t.Error("the rotation did not last")
 	}
+	for ref, want := range map[indelible.Ref]int{acme: 1, bolt: 0, {99}: 0} {
+		if former, err := s.FormerPurposeKeys(t.Context(), ref, "pseudonyms"); err != nil || len(former) != want || want == 1 && [32]byte(former[0]) != first {
+			t.Errorf("%d keys of before, want %d: %v", len(former), want, err)
+		}
+	}
 }
 
 // Rotation wraps tenants' keys anew and changes no data key; one that was cut

@@ -17,8 +17,37 @@ func (k *Keys) PurposeKey(ctx context.Context, ref indelible.Ref, purpose string
 	return k.purposeKey(ctx, ref, purpose, false)
 }
 
+// FormerPurposeKeys are the secrets for a purpose before the last one, the oldest
+// first: for recognising what was made with them.
+func (k *Keys) FormerPurposeKeys(ctx context.Context, ref indelible.Ref, purpose string) (keys [][]byte, err error) {
+	t, err := k.lookUp(ctx, ref)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	rows, err := k.db.QueryContext(ctx, `SELECT id, period, wrapped FROM keys WHERE tenant = ?1 AND kind = ?2 AND class = ?3 AND wrapped IS NOT NULL
+		AND period < (SELECT max(period) FROM keys WHERE tenant = ?1 AND kind = ?2 AND class = ?3) ORDER BY period`, t.no, kindPurpose, purpose)
+	if err != nil {
+		return nil, fmt.Errorf("find the keys for %s: %w", purpose, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		r := row{slot: slot{tenant: t.no, kind: kindPurpose, class: purpose}}
+		var id []byte
+		if err := rows.Scan(&id, &r.period, &r.wrapped); err != nil {
+			return nil, fmt.Errorf("read a key for %s: %w", purpose, err)
+		}
+		copy(r.id[:], id)
+		d, err := k.unwrapRow(t, &r)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, d.Key[:])
+	}
+	return keys, rows.Err()
+}
+
 // RotatePurpose makes a new secret for a purpose. The ones before stay in the
-// store and are given out no more.
+// store and make nothing any more.
 func (k *Keys) RotatePurpose(ctx context.Context, ref indelible.Ref, purpose string) (*DataKey, error) {
 	return k.purposeKey(ctx, ref, purpose, true)
 }
