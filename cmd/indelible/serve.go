@@ -178,7 +178,7 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 // answer serves until ctx ends, and then ends what is under way in order.
 func (a *app) answer(ctx context.Context, listener net.Listener, web *http.Server, s *session, log *slog.Logger) error {
 	ended := make(chan error, 1)
-	limited, scheme := api.Limit(listener, api.MaxConnections), "http://"
+	limited, scheme := api.Limit(listener, connections()), "http://"
 	serve := func() error { return web.Serve(limited) }
 	if web.TLSConfig != nil {
 		scheme = "https://"
@@ -204,6 +204,13 @@ func (a *app) answer(ctx context.Context, listener net.Listener, web *http.Serve
 		log.Warn("what is not in the store stays in the journal", "err", err)
 	}
 	return nil
+}
+
+// connectionsOf is how many connections there may be where a process may open so
+// many files: journal, store and index need some.
+func connectionsOf(files uint64) int {
+	n := int(min(files, 1<<20))
+	return max(64, min(api.MaxConnections, n-n/8-256))
 }
 
 // serveMetrics answers /metrics on an address of its own.

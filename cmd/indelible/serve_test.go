@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"indelible"
@@ -66,6 +68,14 @@ func (s *served) begin() *exec.Cmd {
 	return nil
 }
 
+// peak is the most memory a process that has ended took, in MiB, where that is known.
+func peak(cmd *exec.Cmd) int64 {
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && runtime.GOOS == "linux" {
+		return u.Maxrss >> 10
+	}
+	return 0
+}
+
 // TestServerKilled: while a server is killed and begun again, a client with a
 // spool loses nothing and doubles nothing.
 func TestServerKilled(t *testing.T) {
@@ -97,6 +107,7 @@ func TestServerKilled(t *testing.T) {
 	if os.Getenv("SOAK") != "" {
 		each = 100_000
 	}
+	var heaps []uint64
 	for round := range rounds {
 		cmd := s.begin()
 		for i := range each {
@@ -109,6 +120,15 @@ func TestServerKilled(t *testing.T) {
 				cmd.Wait()
 			}
 		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		heaps = append(heaps, m.HeapInuse>>20)
+		t.Logf("round %d: the server took up to %d MiB, the client's heap is %d MiB", round, peak(cmd), m.HeapInuse>>20)
+	}
+	// What the client keeps does not grow with what it was given.
+	if first, last := heaps[0], heaps[len(heaps)-1]; last > first+32 {
+		t.Errorf("the client's heap grew from %d to %d MiB: %d", first, last, heaps)
 	}
 	cmd := s.begin()
 	if err := c.Close(t.Context()); err != nil {
@@ -118,6 +138,7 @@ func TestServerKilled(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("a server that is asked to end: %v", err)
 	}
+	t.Logf("at the end: the server took up to %d MiB", peak(cmd))
 	var report struct {
 		Result string
 		Events int

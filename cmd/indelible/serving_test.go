@@ -133,3 +133,13 @@ func (s *serving) stop() output {
 	}
 	return output{}
 }
+
+// TestConnections: they leave files for the rest of the process.
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	for files, want := range map[uint64]int{0: 64, 256: 64, 1024: 640, 20_000: 16_384, 1 << 63: 16_384} {
+		if got := connectionsOf(files); got != want {
+			t.Errorf("of %d files: %d connections, want %d", files, got, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -96,6 +97,9 @@ func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return err
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return problem(http.StatusRequestTimeout, "timeout", "the body did not come in time")
 	}
 	return problem(http.StatusBadRequest, "bad_request", "the body cannot be read or unpacked")
 }

@@ -19,7 +19,7 @@ const (
 	idleTimeout    = 60 * time.Second
 	maxHeaderBytes = 64 << 10
 	maxURL         = 16 << 10
-	// MaxConnections is how many connections are open at once.
+	// MaxConnections is how many connections are open at once, where there are files enough.
 	MaxConnections = 16_384
 	maxStreams     = 64 // requests at once on one connection of HTTP/2
 )
@@ -47,14 +47,19 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		counted := &counting{ResponseWriter: w, code: http.StatusOK}
 		begun := time.Now()
 		defer func() {
-			if what := recover(); what != nil && what != http.ErrAbortHandler {
+			what := recover()
+			if what != nil && what != http.ErrAbortHandler {
 				// The stack says where, and nothing of what was sent.
 				s.cfg.Log.Error("a request failed unexpectedly", "request", request, "stack", string(debug.Stack()))
 				if !counted.begun {
 					problem(http.StatusInternalServerError, "internal", "").write(counted)
+					what = nil
 				}
 			}
 			s.metrics.request(routeOf(r), counted.code, time.Since(begun))
+			if what != nil {
+				panic(http.ErrAbortHandler) // or half an answer would seem to be whole
+			}
 		}()
 		if bad := badPath(r); bad != "" {
 			problem(http.StatusBadRequest, "bad_path", bad).write(counted)

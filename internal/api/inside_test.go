@@ -3,10 +3,13 @@ package api
 import (
 	"net/http/httptest"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"filippo.io/torchwood"
 
 	"indelible/internal/access"
 )
@@ -94,6 +97,23 @@ func FuzzPath(f *testing.F) {
 		}
 		if tilePath.MatchString(strings.TrimPrefix(path, "/")) && strings.Contains(path, "..") {
 			t.Errorf("%q is a tile", path)
+		}
+	})
+}
+
+// FuzzTile: what is taken for the name of a tile is the name of one object, and
+// every name of a tile is taken.
+func FuzzTile(f *testing.F) {
+	for _, seed := range []string{"tile/0/000", "tile/entries/x001/234.p/5", "tile/8/x1/000", "tile/0/../checkpoint", "tile/0/000\n", "tile/0/٠٠٠"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		taken := tilePath.MatchString(name)
+		if taken && (path.Clean(name) != name || !strings.HasPrefix(name, "tile/") || strings.Trim(name, "tile/nrsxp.0123456789") != "") {
+			t.Errorf("%q is taken for a tile", name)
+		}
+		if _, err := torchwood.ParseTilePath(name); err == nil && !taken && !strings.HasPrefix(name, "tile/data/") {
+			t.Errorf("%q is not taken for a tile", name)
 		}
 	})
 }
