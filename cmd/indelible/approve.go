@@ -135,6 +135,15 @@ func (a *app) checkAbout(ctx context.Context, g *governed, p *govern.Proposal) e
 		if !means {
 			return failf(exitFailure, "ask who proposed it, and propose it again", "proposal %s means somebody else than it says", p.ID())
 		}
+	default:
+		a.printAction(action)
+	}
+	return nil
+}
+
+// printAction says what somebody is about to sign, where that is in the clear.
+func (a *app) printAction(action *indelible.Action) {
+	switch {
 	case action.Operator != nil:
 		fmt.Fprintf(a.stderr, "key         %s\n", action.Operator)
 	case action.Lift != nil:
@@ -142,10 +151,9 @@ func (a *app) checkAbout(ctx context.Context, g *governed, p *govern.Proposal) e
 	case action.Retention != nil:
 		fmt.Fprintf(a.stderr, "policy      %d days by default\n", action.Retention.Default)
 		for _, r := range action.Retention.Rules {
-			fmt.Fprintf(a.stderr, "            %s: %d days\n", r.Class, r.Days)
+			fmt.Fprintf(a.stderr, "            %s: %d days\n", visible(r.Class), r.Days)
 		}
 	}
-	return nil
 }
 
 func (a *app) proposals(ctx context.Context) error {

@@ -69,32 +69,52 @@ func (a *app) erase(ctx context.Context, tenant, subject, by string, readmit boo
 	if err != nil {
 		return err
 	}
-	idKey, err := datadir.LoadIDKey(a.dir)
-	if err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	erase := indelible.Erase{Tenant: indelible.TenantRef(idKey, tenant)}
-	if subject != "" {
-		if erase.Subject, err = g.subject(ctx, idKey, tenant, subject); err != nil {
+	if readmit {
+		person, err := g.person(ctx, tenant, subject)
+		if err != nil {
 			return err
 		}
+		return a.readmit(ctx, g, o, decided.Operators, person, tenant, subject)
 	}
-	if readmit {
-		return a.readmit(ctx, g, o, decided.Operators, &erase, tenant, subject)
-	}
-	if err := govern.HeldBack(decided.Holds, &erase); err != nil {
-		return failf(exitFailure, "`indelible hold list` shows it; two operators can lift it", "%w", err)
-	}
-	counts, err := g.count(ctx, erase.Tenant, tenant, subject)
+	erase, about, err := g.aboutErase(ctx, decided, tenant, subject)
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("erase all of tenant %s: %d events", field(tenant), counts.Records)
-	if subject != "" {
-		what = fmt.Sprintf("erase %s of tenant %s: %d events, and %d others that name %s in what stays", field(subject), field(tenant), counts.Records, counts.Mentions, field(subject))
+	fmt.Fprintf(a.stderr, "counted     %d evidence files of these and %d data sets of the tenant were issued; copies of them are beyond this log\n", about.Counts.Evidence, about.Counts.Exports)
+	return a.propose(ctx, g, o, decided.Operators, indelible.Action{Erase: erase}, about)
+}
+
+// person is who is meant by a tenant and a user_id, or with none the tenant.
+func (g *governed) person(ctx context.Context, tenant, subject string) (*indelible.Erase, error) {
+	idKey, err := datadir.LoadIDKey(g.Path)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
 	}
-	fmt.Fprintf(a.stderr, "counted     %d evidence files of these and %d data sets of the tenant were issued; copies of them are beyond this log\n", counts.Evidence, counts.Exports)
-	return a.propose(ctx, g, o, decided.Operators, indelible.Action{Erase: &erase}, govern.About{Tenant: tenant, Subject: subject, Text: what, Counts: counts})
+	erase := &indelible.Erase{Tenant: indelible.TenantRef(idKey, tenant)}
+	if subject != "" {
+		erase.Subject, err = g.subject(ctx, idKey, tenant, subject)
+	}
+	return erase, err
+}
+
+// aboutErase says whom an erasure means, and counts what it is about.
+func (g *governed) aboutErase(ctx context.Context, d ledger.Decided, tenant, subject string) (*indelible.Erase, govern.About, error) {
+	about := govern.About{Tenant: tenant, Subject: subject}
+	erase, err := g.person(ctx, tenant, subject)
+	if err != nil {
+		return nil, about, err
+	}
+	if err := govern.HeldBack(d.Holds, erase); err != nil {
+		return nil, about, failf(exitFailure, "`indelible hold list` shows it; two operators can lift it", "%w", err)
+	}
+	if about.Counts, err = g.count(ctx, erase.Tenant, tenant, subject); err != nil {
+		return nil, about, err
+	}
+	about.Text = fmt.Sprintf("erase all of tenant %s: %d events", field(tenant), about.Counts.Records)
+	if subject != "" {
+		about.Text = fmt.Sprintf("erase %s of tenant %s: %d events, and %d others that name %s in what stays", field(subject), field(tenant), about.Counts.Records, about.Counts.Mentions, field(subject))
+	}
+	return erase, about, nil
 }
 
 // readmit proposes that a person who was erased gets keys again.

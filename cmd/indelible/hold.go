@@ -51,6 +51,31 @@ erased, until two operators lift it. The reason stands in an event of the log.`,
 }
 
 func (a *app) holdAdd(ctx context.Context, s holdScope) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	g, err := a.openGoverned(ctx)
+	if err != nil {
+		return err
+	}
+	scope, result, err := g.beginHold(ctx, s, func(ctx context.Context, o govern.Order) (govern.Result, error) {
+		return a.order(ctx, g.Directory, o)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "held        %s\n", holdText(scope, s.tenant))
+	if result.Held < 0 {
+		fmt.Fprintf(a.stderr, "store       keeps nothing from who may delete in it; this program and verify do\n")
+	} else {
+		fmt.Fprintf(a.stderr, "store       %d segments are under legal hold there\n", result.Held)
+	}
+	fmt.Fprintln(a.stdout, scope.ID)
+	return nil
+}
+
+// check says what is wrong with a hold that is asked for.
+func (s *holdScope) check() error {
 	switch {
 	case s.reason == "":
 		return usagef("say why, as --reason \"case 2026-17\"", "--reason is missing")
@@ -59,24 +84,26 @@ func (a *app) holdAdd(ctx context.Context, s holdScope) error {
 	case s.subject != "" && s.tenant == "":
 		return usagef("give --tenant too", "--subject names a person of a tenant")
 	}
-	g, err := a.openGoverned(ctx)
+	return nil
+}
+
+// beginHold keeps the words of a hold that was checked, and has it begun.
+func (g *governed) beginHold(ctx context.Context, s holdScope, order func(context.Context, govern.Order) (govern.Result, error)) (*indelible.HoldScope, govern.Result, error) {
+	var none govern.Result
+	idKey, err := datadir.LoadIDKey(g.Path)
 	if err != nil {
-		return err
-	}
-	idKey, err := datadir.LoadIDKey(a.dir)
-	if err != nil {
-		return fmt.Errorf("keys: %w", err)
+		return nil, none, fmt.Errorf("keys: %w", err)
 	}
 	var scope indelible.HoldScope
 	rand.Read(scope.ID[:])
 	if scope.From, err = millis("--from", s.from); err != nil {
-		return err
+		return nil, none, err
 	}
 	if scope.Until, err = millis("--until", s.until); err != nil {
-		return err
+		return nil, none, err
 	}
 	if scope.From != nil && scope.Until != nil && *scope.From >= *scope.Until {
-		return usagef("give an earlier --from", "--from is not before --until")
+		return nil, none, usagef("give an earlier --from", "--from is not before --until")
 	}
 	if s.tenant != "" {
 		ref := indelible.TenantRef(idKey, s.tenant)
@@ -84,27 +111,16 @@ func (a *app) holdAdd(ctx context.Context, s holdScope) error {
 	}
 	if s.subject != "" {
 		if scope.Subject, err = g.subject(ctx, idKey, s.tenant, s.subject); err != nil {
-			return err
+			return nil, none, err
 		}
 	}
 	scope.Reason = indelible.ReasonHash(idKey, scope.ID, s.reason)
 	words := govern.HoldWords{ID: scope.ID, Tenant: s.tenant, Reason: s.reason, Added: time.Now().UTC().Truncate(time.Second)}
-	if err := govern.AddHoldWords(a.dir, words); err != nil {
-		return err
+	if err := govern.AddHoldWords(g.Path, words); err != nil {
+		return nil, none, err
 	}
-	held := govern.Held{Scope: scope, Event: govern.HoldEvent(&scope, s.tenant, s.reason, words.Added)}
-	result, err := a.order(ctx, g.Directory, govern.Order{Hold: &held})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stderr, "held        %s\n", holdText(&scope, s.tenant))
-	if result.Held < 0 {
-		fmt.Fprintf(a.stderr, "store       keeps nothing from who may delete in it; this program and verify do\n")
-	} else {
-		fmt.Fprintf(a.stderr, "store       %d segments are under legal hold there\n", result.Held)
-	}
-	fmt.Fprintln(a.stdout, scope.ID)
-	return nil
+	result, err := order(ctx, govern.Order{Hold: &govern.Held{Scope: scope, Event: govern.HoldEvent(&scope, s.tenant, s.reason, words.Added)}})
+	return &scope, result, err
 }
 
 // millis reads a time of a flag; empty is nil.
@@ -155,19 +171,6 @@ func (a *app) holdListCommand() *cobra.Command {
 	return cmd
 }
 
-// holdInfo is one hold in `hold list --json`.
-type holdInfo struct {
-	ID      indelible.ID   `json:"id"`
-	Since   string         `json:"since"`
-	Index   uint64         `json:"index"`
-	Tenant  string         `json:"tenant,omitempty"`
-	Ref     *indelible.Ref `json:"tenant_ref,omitempty"`
-	Subject *indelible.Ref `json:"subject_ref,omitempty"`
-	From    string         `json:"from,omitempty"`
-	Until   string         `json:"until,omitempty"`
-	Reason  string         `json:"reason,omitempty"`
-}
-
 func (a *app) holdList(ctx context.Context, asJSON bool) error {
 	g, err := a.openGoverned(ctx)
 	if err != nil {
@@ -181,20 +184,11 @@ func (a *app) holdList(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	infos := []holdInfo{}
+	infos := []govern.HoldInfo{}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "HOLD\tSINCE\tKEEPS\tREASON")
 	for _, h := range decided.Holds {
-		i := holdInfo{ID: h.ID, Since: commitTime(h.Since), Index: h.Index, Ref: h.Tenant, Subject: h.Subject}
-		if at := slices.IndexFunc(words, func(w govern.HoldWords) bool { return w.ID == h.ID }); at >= 0 {
-			i.Tenant, i.Reason = words[at].Tenant, words[at].Reason
-		}
-		if h.From != nil {
-			i.From = commitTime(*h.From)
-		}
-		if h.Until != nil {
-			i.Until = commitTime(*h.Until)
-		}
+		i := holdInfo(&h, words)
 		infos = append(infos, i)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", h.ID, i.Since, holdText(&h.HoldScope, i.Tenant), visible(i.Reason))
 	}
@@ -202,6 +196,21 @@ func (a *app) holdList(ctx context.Context, asJSON bool) error {
 		return a.printJSON(infos)
 	}
 	return w.Flush()
+}
+
+// holdInfo is what is shown of a hold.
+func holdInfo(h *ledger.HeldScope, words []govern.HoldWords) govern.HoldInfo {
+	i := govern.HoldInfo{ID: h.ID, Since: commitTime(h.Since), Index: h.Index, Ref: h.Tenant, Subject: h.Subject}
+	if at := slices.IndexFunc(words, func(w govern.HoldWords) bool { return w.ID == h.ID }); at >= 0 {
+		i.Tenant, i.Reason = words[at].Tenant, words[at].Reason
+	}
+	if h.From != nil {
+		i.From = commitTime(*h.From)
+	}
+	if h.Until != nil {
+		i.Until = commitTime(*h.Until)
+	}
+	return i
 }
 
 func (a *app) holdLiftCommand() *cobra.Command {
@@ -229,25 +238,34 @@ func (a *app) holdLift(ctx context.Context, text, by string) error {
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(decided.Holds, func(h ledger.HeldScope) bool { return h.ID == id })
-	if at < 0 {
-		return failf(exitFailure, "`indelible hold list` shows the holds there are", "no hold %s", id)
-	}
-	words, err := govern.ReadHoldWords(a.dir)
+	about, err := g.aboutLift(decided, id)
 	if err != nil {
 		return err
-	}
-	about := govern.About{Text: "lift the hold on " + holdText(&decided.Holds[at].HoldScope, "")}
-	for _, w := range words {
-		if w.ID == id {
-			about.Text = "lift the hold on " + holdText(&decided.Holds[at].HoldScope, w.Tenant) + ": " + w.Reason
-		}
 	}
 	o, err := a.proposer(by, decided)
 	if err != nil {
 		return err
 	}
 	return a.propose(ctx, g, o, decided.Operators, indelible.Action{Lift: &id}, about)
+}
+
+// aboutLift says what lifting a hold means.
+func (g *governed) aboutLift(d ledger.Decided, id indelible.ID) (about govern.About, err error) {
+	at := slices.IndexFunc(d.Holds, func(h ledger.HeldScope) bool { return h.ID == id })
+	if at < 0 {
+		return about, failf(exitFailure, "`indelible hold list` shows the holds there are", "no hold %s", id)
+	}
+	words, err := govern.ReadHoldWords(g.Path)
+	if err != nil {
+		return about, err
+	}
+	about.Text = "lift the hold on " + holdText(&d.Holds[at].HoldScope, "")
+	for _, w := range words {
+		if w.ID == id {
+			about.Tenant, about.Text = w.Tenant, "lift the hold on "+holdText(&d.Holds[at].HoldScope, w.Tenant)+": "+w.Reason
+		}
+	}
+	return about, nil
 }
 
 // proposer finds the operator who proposes, if there can be another who approves.

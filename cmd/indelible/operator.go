@@ -25,7 +25,7 @@ func (a *app) operatorCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.operatorAddCommand(), a.operatorListCommand())
+	cmd.AddCommand(a.operatorAddCommand(), a.operatorListCommand(), a.operatorSignCommand())
 	return cmd
 }
 

@@ -104,29 +104,42 @@ func (a *app) retentionPlan(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	want, err := retentionPolicy(g.Directory)
+	p, err := g.plan(ctx)
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return a.printJSON(p)
+	}
+	a.printPlan(p)
+	return nil
+}
+
+// plan is what would go now, and why.
+func (g *governed) plan(ctx context.Context) (*retentionPlan, error) {
+	want, err := retentionPolicy(g.Directory)
+	if err != nil {
+		return nil, err
 	}
 	decided, err := g.Decided(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	j, olds, err := judge(ctx, g.Directory, g.reading.Reader, g.reading.sealer)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p := retentionPlan{Policy: j.Decided.Retention, Recorded: decided.Retention != nil, Segments: []govern.SegmentRun{}, Holds: []indelible.ID{}}
+	p := &retentionPlan{Policy: j.Decided.Retention, Recorded: decided.Retention != nil, Segments: []govern.SegmentRun{}, Holds: []indelible.ID{}}
 	p.Waiting = want != nil && want.Shortens(j.Decided.Retention)
 	if p.Keys, err = j.KeysToGo(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if p.Keys == nil {
 		p.Keys = []govern.KeyPeriod{}
 	}
 	for run, err := range j.SegmentsToGo(ctx, olds, true) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		p.Segments = append(p.Segments, run)
 		for _, e := range decided.Expired {
@@ -138,11 +151,7 @@ func (a *app) retentionPlan(ctx context.Context, asJSON bool) error {
 	for _, h := range decided.Holds {
 		p.Holds = append(p.Holds, h.ID)
 	}
-	if asJSON {
-		return a.printJSON(p)
-	}
-	a.printPlan(&p)
-	return nil
+	return p, nil
 }
 
 func (a *app) printPlan(p *retentionPlan) {
@@ -232,16 +241,8 @@ func (a *app) proposeRetention(ctx context.Context, g *governed, by string) erro
 	if err != nil {
 		return err
 	}
-	before := decided.Retention
-	refs, err := g.reading.TenantRefs(ctx)
-	if err != nil {
+	if want, err = g.shorter(ctx, decided, want); err != nil || want == nil {
 		return err
-	}
-	if before == nil && len(refs) > 0 {
-		before = &indelible.Retention{Default: indelible.DefaultDays}
-	}
-	if before == nil || !want.Shortens(before) {
-		return nil
 	}
 	proposals, err := a.openProposals(ctx, g.Directory)
 	if err != nil {
@@ -261,13 +262,35 @@ func (a *app) proposeRetention(ctx context.Context, g *governed, by string) erro
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("keep events for less time: %d days by default", want.Default)
-	for _, r := range want.Rules {
-		text += fmt.Sprintf(", %s %d days", r.Class, r.Days)
-	}
-	id, err := a.keepProposal(ctx, g, o, decided.Operators, indelible.Action{Retention: want}, govern.About{Text: text})
+	id, err := a.keepProposal(ctx, g, o, decided.Operators, indelible.Action{Retention: want}, aboutRetention(want))
 	if err == nil {
 		fmt.Fprintf(a.stderr, "until then  the policy before counts (proposal %s)\n", id)
 	}
 	return err
+}
+
+// shorter returns a policy if it keeps something for less time than the one in
+// force, which two operators have to decide; otherwise nil.
+func (g *governed) shorter(ctx context.Context, d ledger.Decided, want *indelible.Retention) (*indelible.Retention, error) {
+	before := d.Retention
+	refs, err := g.reading.TenantRefs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if before == nil && len(refs) > 0 {
+		before = &indelible.Retention{Default: indelible.DefaultDays}
+	}
+	if before == nil || !want.Shortens(before) {
+		return nil, nil
+	}
+	return want, nil
+}
+
+// aboutRetention says what a policy that keeps less means.
+func aboutRetention(want *indelible.Retention) govern.About {
+	text := fmt.Sprintf("keep events for less time: %d days by default", want.Default)
+	for _, r := range want.Rules {
+		text += fmt.Sprintf(", %s %d days", r.Class, r.Days)
+	}
+	return govern.About{Text: text}
 }

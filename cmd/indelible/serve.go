@@ -138,10 +138,15 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	decide, err := a.newDecisions(s, r.vkey)
+	if err != nil {
+		return err
+	}
 	server, err := api.New(ctx, api.Config{
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
 		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: v.latest, Exports: queue, Log: log,
 		Tokens: tokens, Gauges: func() []api.Gauge { return certificateGauges(certificates) },
+		Decisions: decide,
 	})
 	if err != nil {
 		return err

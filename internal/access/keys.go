@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -244,100 +242,4 @@ func (k *Keys) List() ([]Key, error) {
 		return a.Created.Compare(b.Created)
 	})
 	return keys, nil
-}
-
-// lookEvery is how often the folder is looked at: how long a revoked key may live on.
-const lookEvery = 250 * time.Millisecond
-
-// Authenticate tells whose key this is: ErrNoKey or ErrRefused if nobody's.
-func (k *Keys) Authenticate(key string) (*Principal, error) {
-	id, hash, err := parseKey(key)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.refresh(); err != nil {
-		return nil, err
-	}
-	k.mu.RLock()
-	found := k.byID[id]
-	k.mu.RUnlock()
-	if found == nil {
-		found = &known{} // compared like any other
-	}
-	if !sameHash(&hash, &found.hash) || found.ID == "" || !found.Live(k.clock()) {
-		return nil, ErrRefused
-	}
-	k.note(id)
-	return &found.who, nil
-}
-
-// refresh reads the keys again if the folder has changed.
-func (k *Keys) refresh() error {
-	now := time.Now()
-	k.mu.RLock()
-	fresh := now.Sub(k.read) < lookEvery
-	k.mu.RUnlock()
-	if fresh {
-		return nil
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if now.Sub(k.read) < lookEvery {
-		return nil
-	}
-	info, err := os.Stat(k.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		k.byID, k.read = nil, now
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	// A change just after the look could have the same time as the one seen.
-	if info.ModTime().Equal(k.stamp) && k.read.Sub(k.stamp) > time.Second {
-		k.read = now
-		return nil
-	}
-	keys, err := k.List()
-	if err != nil {
-		return err
-	}
-	byID := make(map[string]*known, len(keys))
-	for _, key := range keys {
-		n := &known{Key: key, who: Principal{Name: key.Name, Roles: key.Roles, All: key.All, Tenants: key.Tenants, KeyID: key.ID, Ticket: key.Ticket}}
-		hex.Decode(n.hash[:], []byte(key.Hash))
-		byID[key.ID] = n
-	}
-	k.byID, k.read, k.stamp = byID, now, info.ModTime()
-	return nil
-}
-
-// noteEvery is how exact the last use of a key is.
-const noteEvery = time.Minute
-
-// note writes down that a key was used. It is a convenience for those who clean
-// up; the access log is the record.
-func (k *Keys) note(id string) {
-	now := k.clock()
-	k.usedMu.Lock()
-	defer k.usedMu.Unlock()
-	if now.Sub(k.used[id]) < noteEvery {
-		return
-	}
-	k.used[id] = now
-	dir := filepath.Join(k.dir, "used")
-	if disk.OS.MkdirAll(dir) != nil {
-		return
-	}
-	os.WriteFile(filepath.Join(dir, id), []byte(now.UTC().Format(time.RFC3339)+"\n"), 0o600)
-}
-
-// LastUsed is when a key was last used, to the minute; zero if never.
-func (k *Keys) LastUsed(id string) time.Time {
-	b, err := disk.ReadFile(disk.OS, filepath.Join(k.dir, "used", id), 100)
-	if err != nil {
-		return time.Time{}
-	}
-	t, _ := time.Parse(time.RFC3339, strings.TrimSpace(string(b)))
-	return t
 }

@@ -66,7 +66,7 @@ func readBody(a *asking) ([]byte, error) {
 }
 
 // maxOrder is the size of a body that asks for something to be done.
-const maxOrder = 64 << 10
+const maxOrder = 256 << 10
 
 // readJSON reads a body of one JSON object whose members are those of v.
 func readJSON(a *asking, v any) error {

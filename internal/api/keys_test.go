@@ -64,7 +64,7 @@ func TestKeysOverHTTP(t *testing.T) {
 		"a member twice":       {"admin", `{"name":"x","name":"y","roles":["reader"],"tenants":["acme"]}`, 400, "bad_request"},
 		"deep":                 {"admin", `{"name":` + strings.Repeat("[", 10_000), 400, "bad_request"},
 		"two values":           {"admin", `{} {}`, 400, "bad_request"},
-		"too large":            {"admin", `{"name":"` + strings.Repeat("x", 70_000) + `"}`, 413, "too_large"},
+		"too large":            {"admin", `{"name":"` + strings.Repeat("x", 300_000) + `"}`, 413, "too_large"},
 	} {
 		if a := w.do(c.who, "POST", "/v1/keys", c.body); a.status != c.status || a.code() != c.code {
 			t.Errorf("%s: status %d, want %d, %.200s", what, a.status, c.status, a.body)

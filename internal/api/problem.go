@@ -9,6 +9,7 @@ import (
 
 	"indelible"
 	"indelible/internal/access"
+	"indelible/internal/govern"
 	"indelible/internal/journal"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
@@ -46,6 +47,10 @@ var titles = map[string]string{
 	"too_large":         "Too large",
 	"ratio":             "Compressed beyond what is taken",
 	"invalid_event":     "The event is not valid",
+	"signature":         "Not signed as it has to be",
+	"two_operators":     "This takes two operators",
+	"held":              "A hold keeps it",
+	"not_needed":        "There is nothing to decide",
 	"too_many":          "There are too many already",
 	"no_keys":           "There are no keys",
 	"conflict":          "The id is taken by another event",
@@ -90,6 +95,18 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusConflict, "no_keys", "this ledger has no key store: rows can be masked without pseudonyms")
 	case errors.Is(err, access.ErrForbidden):
 		return problem(http.StatusForbidden, "forbidden", "the key's role does not allow this")
+	case errors.Is(err, govern.ErrNotSigned):
+		return problem(http.StatusUnprocessableEntity, "signature", err.Error())
+	case errors.Is(err, govern.ErrOneOperator), errors.Is(err, govern.ErrSamePerson):
+		return problem(http.StatusConflict, "two_operators", "another person has to be an operator of this log, and to sign")
+	case errors.As(err, new(*govern.HeldError)):
+		return problem(http.StatusConflict, "held", "two operators can lift it first")
+	case errors.Is(err, govern.ErrNothing), errors.Is(err, govern.ErrNotEncrypted):
+		return problem(http.StatusConflict, "not_needed", err.Error())
+	case errors.Is(err, govern.ErrTooMany):
+		return problem(http.StatusConflict, "too_many", err.Error())
+	case errors.Is(err, govern.ErrNoProposal):
+		return problem(http.StatusNotFound, "not_found", "no such proposal, or it was carried out")
 	case errors.Is(err, ledger.ErrNotFound):
 		return problem(http.StatusNotFound, "not_found", "what was recorded a moment ago is there once it is published")
 	case errors.Is(err, ledger.ErrExpired):

@@ -48,7 +48,8 @@ type Config struct {
 	Keys      *access.Keys
 	Tokens    Tokens // those of an OpenID provider; nil: none are taken
 	Policy    access.Policy
-	PublicLog bool // /log/… needs no key
+	Decisions Decisions // nil: nothing is decided over HTTP
+	PublicLog bool      // /log/… needs no key
 
 	Masks Masks // for exporters
 
@@ -123,7 +124,7 @@ type route struct {
 
 // routes are all there are; api/openapi.yaml describes each.
 func (s *Server) routes() []route {
-	return []route{
+	return append(s.decisionRoutes(), []route{
 		{"GET /healthz", http.HandlerFunc(s.health)},
 		{"GET /readyz", http.HandlerFunc(s.ready)},
 		{"GET /log/{object...}", http.HandlerFunc(s.logObject)},
@@ -145,7 +146,7 @@ func (s *Server) routes() []route {
 		{"DELETE /v1/exports/{id}", s.authenticated(s.deleteExport)},
 		{"GET /v1/exports/{id}/files/{name...}", s.authenticated(s.getExportFile)},
 		{"GET /v1/verification", s.authenticated(s.getVerification)},
-	}
+	}...)
 }
 
 // Handler is the server, with what holds for every request around it.

@@ -192,5 +192,5 @@ func (x *Executor) execute(ctx context.Context, id indelible.ID) (Result, error)
 	if err != nil {
 		return r, err
 	}
-	return r, proposals.Remove(id)
+	return r, proposals.Done(p, x.Clock())
 }

@@ -22,6 +22,19 @@ type HoldWords struct {
 	Applied uint64 `json:"applied,omitempty"`
 }
 
+// HoldInfo is a hold as it is shown: JSON of the server and of `hold list --json`.
+type HoldInfo struct {
+	ID      indelible.ID   `json:"id"`
+	Since   string         `json:"since"`
+	Index   uint64         `json:"index"`
+	Tenant  string         `json:"tenant,omitempty"`
+	Ref     *indelible.Ref `json:"tenant_ref,omitempty"`
+	Subject *indelible.Ref `json:"subject_ref,omitempty"`
+	From    string         `json:"from,omitempty"`
+	Until   string         `json:"until,omitempty"`
+	Reason  string         `json:"reason,omitempty"`
+}
+
 func holdsPath(dir string) string { return filepath.Join(dir, "keys", "holds.json") }
 
 // ReadHoldWords reads the words of a data directory's holds; none is no error.

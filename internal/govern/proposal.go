@@ -215,6 +215,14 @@ func (s *Proposals) Remove(id indelible.ID) error {
 	return errors.Join(wipe(s.path(id)), s.sweep())
 }
 
+// Done takes a proposal away that was carried out, for good.
+func (s *Proposals) Done(p *Proposal, now time.Time) error {
+	if err := s.noteDone(p, now); err != nil {
+		return err
+	}
+	return s.Remove(p.ID())
+}
+
 // wipe removes a file and writes zeros over the bytes it had.
 func wipe(name string) error {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
