@@ -146,6 +146,7 @@ func (rd *reading) blockSize() int {
 // shard is being written.
 func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan *block, ahead int) error {
 	home := make(chan *block, ahead)
+	size := rd.blockSize()
 	made := 0
 	fresh := func() (*block, error) {
 		select {
@@ -155,7 +156,7 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 		}
 		if made < ahead {
 			made++
-			return &block{home: home}, nil
+			return &block{home: home, lines: make([]byte, 0, size+size/8)}, nil
 		}
 		select {
 		case b := <-home:
@@ -189,7 +190,6 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 		own = rd.stats.part()
 		defer rd.stats.merge(own)
 	}
-	size := rd.blockSize()
 	for {
 		shard := int(next.Add(1)) - 1
 		if shard >= len(queues) {
