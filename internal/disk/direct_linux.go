@@ -11,10 +11,11 @@ import (
 // multiples of on any disk there is.
 const directAlign = 4096
 
-// WriteLarge writes to the beginning of an empty file past the page cache:
-// copying megabytes into it costs more processor time than all else that is
-// done to them, and nobody reads them soon. What does not fill a block at the
-// end, or all where the file system knows no direct writes, goes the usual way.
+// WriteLarge appends to a file past the page cache: copying megabytes into it
+// costs more processor time than all else that is done to them, and nobody
+// reads them soon. What does not fill a block at the end goes the usual way; so
+// does all if the file does not end with a block, or the file system knows no
+// direct writes.
 func (f osFile) WriteLarge(b []byte) error {
 	n := len(b) &^ (directAlign - 1)
 	if uintptr(unsafe.Pointer(unsafe.SliceData(b)))%directAlign != 0 || f.setDirect(true) != nil {

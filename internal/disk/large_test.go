@@ -41,3 +41,31 @@ func TestLargeFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestAppendInPieces appends to one file in turn what goes past the page cache
+// and what does not.
+func TestAppendInPieces(t *testing.T) {
+	t.Parallel()
+	random := make([]byte, 3<<20)
+	rand.NewChaCha8([32]byte{2}).Read(random)
+	name := filepath.Join(t.TempDir(), "pieces")
+	f, err := disk.OS.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var want []byte
+	for _, size := range []int{1 << 20, 1 << 20, 2 << 20, 0, 1<<20 + 100, 1 << 20, 7, 3 << 20, 4096 - 107, 1 << 20} {
+		want = append(want, random[:size]...)
+		if err := disk.WriteAll(f, random[:size]); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatalf("after %d bytes more: %d bytes that are not those written", size, len(got))
+		}
+	}
+}

@@ -70,7 +70,7 @@ func viaTemp(fsys FS, name string, data []byte, place func(tmp, name string) err
 			fsys.Remove(tmp)
 		}
 	}()
-	if err = writeAll(f, data); err != nil {
+	if err = WriteAll(f, data); err != nil {
 		f.Close()
 		return err
 	}
@@ -87,7 +87,7 @@ func viaTemp(fsys FS, name string, data []byte, place func(tmp, name string) err
 	return fsys.SyncDir(dir)
 }
 
-// A largeWriter has a cheaper way to fill a file with much at once.
+// A largeWriter has a cheaper way to append much at once to a file.
 type largeWriter interface {
 	WriteLarge(b []byte) error
 }
@@ -95,7 +95,9 @@ type largeWriter interface {
 // large is from which size on that way is the cheaper one.
 const large = 256 << 10
 
-func writeAll(f File, data []byte) error {
+// WriteAll appends to a file. Who writes it in pieces takes the cheaper way if
+// each but the last is a megabyte, or several.
+func WriteAll(f File, data []byte) error {
 	if w, ok := f.(largeWriter); ok && len(data) >= large {
 		return w.WriteLarge(data)
 	}

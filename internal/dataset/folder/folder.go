@@ -45,8 +45,7 @@ type file struct {
 	replace   bool
 	f         disk.File
 	done      bool
-	unsynced  int64
-	size      int64
+	piece     []byte // written, and not in the file yet
 }
 
 // Create implements dataset.Place.
@@ -72,27 +71,41 @@ func (f *Folder) Create(_ context.Context, name string, replace bool) (dataset.F
 	return w, nil
 }
 
-// Write implements io.Writer. From time to time it starts what was written on
-// its way to the disk, so that the sync at the end has little left to do.
+// pieceSize is what is written at once: much, so that it goes past the page
+// cache, where it would cost more processor time than writing the lines, and would
+// take the place of what the database has there.
+const pieceSize = 1 << 20
+
+// Write implements io.Writer.
 func (w *file) Write(p []byte) (int, error) {
-	n, err := w.f.Write(p)
-	w.size += int64(n)
-	if err != nil {
-		return n, fmt.Errorf("write %s: %w", w.name, cause(err))
-	}
-	const ahead = 4 << 20
-	if w.unsynced += int64(n); w.unsynced >= ahead {
-		if early, ok := w.f.(interface{ Flush(offset, length int64) }); ok {
-			early.Flush(w.size-w.unsynced, w.unsynced)
+	n := len(p)
+	for len(p) > 0 {
+		take := min(pieceSize-len(w.piece), len(p))
+		w.piece, p = append(w.piece, p[:take]...), p[take:]
+		if len(w.piece) == pieceSize {
+			if err := w.flush(); err != nil {
+				return n - len(p), err
+			}
 		}
-		w.unsynced = 0
 	}
 	return n, nil
+}
+
+func (w *file) flush() error {
+	err := disk.WriteAll(w.f, w.piece)
+	w.piece = w.piece[:0]
+	if err != nil {
+		return fmt.Errorf("write %s: %w", w.name, cause(err))
+	}
+	return nil
 }
 
 // Commit implements dataset.File.
 func (w *file) Commit(context.Context) error {
 	defer w.Abort()
+	if err := w.flush(); err != nil {
+		return err
+	}
 	if err := w.f.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", w.name, cause(err))
 	}
