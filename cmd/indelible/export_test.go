@@ -203,40 +203,46 @@ func TestExportChain(t *testing.T) {
 	x.run("verify").want(exitOK)
 }
 
-// TestExportChainWhileWriting: transactions commit late, in any order, while
-// links are made. Together the links hold the last revision of every row.
-func TestExportChainWhileWriting(t *testing.T) {
-	t.Parallel()
-	x := newExporter(t, 1000, nil)
-	x.run("runs", "migrate", "--apply").want(exitOK)
+// writers write into the table, with transactions that commit late and in any
+// order, until they are stopped.
+func (x *exporter) writers() (stop func()) {
 	var writers sync.WaitGroup
-	stop := make(chan struct{})
+	done := make(chan struct{})
 	for w := range 3 {
 		writers.Go(func() {
 			for n := 0; ; n++ {
 				select {
-				case <-stop:
+				case <-done:
 					return
 				default:
 				}
 				sql := fmt.Sprintf(`BEGIN; UPDATE workflow_runs SET error_message = 'writer %d, %d' WHERE abs(hashtext(id)) %% 37 = %d; SELECT pg_sleep(%d * 0.05);
 					INSERT INTO workflow_runs SELECT 'new-%d-%d', tenant_id, workflow_name, workflow_version, status, started_at, completed_at, duration_ms, steps_completed, steps_total,
 						error_message, metadata, created_at FROM (SELECT * FROM workflow_runs LIMIT 1) one; COMMIT`, w, n, (w*11+n)%37, w*n%4, w, n)
-				if out, err := x.cluster.PSQL(x.env["POSTGRES_DSN"], sql); err != nil {
-					t.Errorf("%v: %s", err, out)
+				if out, err := x.cluster.PSQL(x.cluster.DSN(x.database, ""), sql); err != nil && !strings.Contains(err.Error(), "deadlock detected") { // of two of them, which is then undone
+					x.t.Errorf("%v: %s", err, out)
 					return
 				}
 			}
 		})
 	}
+	return func() { close(done); writers.Wait() }
+}
+
+// TestExportChainWhileWriting: transactions commit late, in any order, while
+// links are made. Together the links hold the last revision of every row.
+func TestExportChainWhileWriting(t *testing.T) {
+	t.Parallel()
+	x := newExporter(t, 1000, nil)
+	x.run("runs", "migrate", "--apply").want(exitOK)
+	stop := x.writers()
 	link := func() {
 		x.export("chain", "--all-tenants", "--incremental", "nightly", "--include-running").want(exitOK)
 	}
 	for range 6 {
 		link()
 	}
-	close(stop)
-	writers.Wait()
+	stop()
 	link()
 	x.export("whole.jsonl", "--all-tenants").want(exitOK)
 	x.run("dataset", "diff", x.path("chain"), x.path("whole.jsonl")).want(exitOK, "changed     0", "added       0", "removed     0")

@@ -105,6 +105,95 @@ func TestExportKill(t *testing.T) {
 	t.Logf("%d exports were killed", killed)
 }
 
+// program is this test's binary under the program's name, as which it is the
+// program.
+func program(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "indelible")
+	if err := os.Symlink(self, name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// TestExportKillWhileWriting kills the links of a chain at any moment, while others
+// write. Together the links that were made hold the last revision of every row.
+func TestExportKillWhileWriting(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	bucket := server.NewBucket(t, false)
+	for name, out := range map[string]string{"disk": filepath.Join(t.TempDir(), "chain"), "S3": "s3://" + bucket + "/chain"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newExporter(t, 1500, map[string]string{"S3_ENDPOINT": server.Endpoint, "S3_REGION": server.Region, "S3_ACCESS_KEY": server.AccessKey, "S3_SECRET_KEY": server.SecretKey})
+			x.run("runs", "migrate", "--apply").want(exitOK)
+			link := []string{"export", "--no-rls", "--mask", "off", "--all-tenants", "--incremental", "nightly", "--include-running", "--out", out}
+			name := program(t)
+			start := func() (*exec.Cmd, *bytes.Buffer) {
+				t.Helper()
+				cmd := exec.Command(name, append([]string{"--dir", x.dir}, link...)...)
+				var said bytes.Buffer
+				cmd.Stdout, cmd.Stderr = &said, &said
+				for name, value := range x.env {
+					cmd.Env = append(cmd.Env, name+"="+value)
+				}
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				return cmd, &said
+			}
+			stop := x.writers()
+			random := rand.New(rand.NewPCG(3, uint64(len(out))))
+			rounds, killed, made := 2, 0, 0
+			if !testing.Short() {
+				rounds = 5
+			}
+			whole := time.Second
+			for range rounds {
+				for range 3 {
+					cmd, _ := start()
+					kill := time.AfterFunc(time.Duration(random.Int64N(int64(whole)*5/4)), func() { cmd.Process.Kill() })
+					if cmd.Wait() != nil {
+						killed++
+					} else {
+						made++
+					}
+					kill.Stop()
+				}
+				begun := time.Now()
+				cmd, said := start()
+				if err := cmd.Wait(); err != nil {
+					stop()
+					t.Fatalf("%v\n%s", err, said)
+				}
+				made++
+				whole = time.Since(begun)
+			}
+			stop()
+			x.run(link...).want(exitOK)
+			x.export("whole.jsonl", "--all-tenants").want(exitOK)
+			x.run("dataset", "diff", out, x.path("whole.jsonl")).want(exitOK, "changed     0", "added       0", "removed     0")
+			x.run("dataset", "verify", out).want(exitOK, "proved by ledger and evidence")
+			if killed < rounds {
+				t.Errorf("only %d links were killed", killed)
+			}
+			t.Logf("%d links were killed, %d were made", killed, made)
+			x.run("dataset", "purge", "--apply", out).want(exitOK)
+			if !strings.HasPrefix(out, "s3://") {
+				if left := leftIn(t, out); len(left) > 0 {
+					t.Errorf("left behind: %v", left)
+				}
+				return
+			}
+			nothingIn(t, server, bucket)
+		})
+	}
+}
+
 // leftIn are the files below a dataset's folder that is gone.
 func leftIn(t *testing.T, out string) (left []string) {
 	t.Helper()

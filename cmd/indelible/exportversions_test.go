@@ -11,7 +11,7 @@ import (
 // the role that sees one tenant.
 func TestExportVersions(t *testing.T) {
 	t.Parallel()
-	for _, major := range pgtest.Versions {
+	for _, major := range pgtest.VersionsFor(testing.Short()) {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
 			t.Parallel()
 			c, err := pgtest.StartVersion(major)

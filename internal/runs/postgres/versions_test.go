@@ -14,7 +14,7 @@ import (
 // supported. The system's own, which all other tests use, is not run again.
 func TestVersions(t *testing.T) {
 	t.Parallel()
-	for _, major := range pgtest.Versions {
+	for _, major := range pgtest.VersionsFor(testing.Short()) {
 		t.Run(strconv.Itoa(major), func(t *testing.T) {
 			t.Parallel()
 			c, err := pgtest.StartVersion(major)

@@ -5,8 +5,14 @@ import (
 	"path/filepath"
 )
 
-// Versions are the major versions that tests run over beside the system's own.
-var Versions = []int{14, 16, 17, 18}
+// VersionsFor are the major versions that tests run over beside the system's own;
+// in short the newest.
+func VersionsFor(short bool) []int {
+	if short {
+		return []int{18}
+	}
+	return []int{14, 16, 17, 18}
+}
 
 // StartVersion is Start with a server of another major version. scripts/tools
 // installs it where it is not: tests never skip. Those packages are servers only;
