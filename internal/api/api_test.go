@@ -15,7 +15,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"indelible"
-	"indelible/internal/access"
 	"indelible/internal/access/cedar"
 	"indelible/internal/api"
 )
@@ -319,8 +318,8 @@ func TestFailsClosed(t *testing.T) {
 	}
 }
 
-// TestWho: nobody gets 401, the wrong role 403, and a list of somebody else's
-// things is empty.
+// TestWho: nobody gets 401, and a list of somebody else's things is empty. The
+// matrix has the roles.
 func TestWho(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *api.Config) {
@@ -335,33 +334,6 @@ func TestWho(t *testing.T) {
 	for _, path := range []string{"/healthz", "/readyz", "/log/checkpoint"} {
 		if a := w.get("", path); a.status != 200 {
 			t.Errorf("nobody at %s: status %d", path, a.status)
-		}
-	}
-	may := map[string][]access.Role{
-		"POST /v1/events":                       {access.Writer},
-		"GET /v1/events":                        {access.Reader, access.Auditor},
-		"GET /v1/events/" + id(1):               {access.Reader, access.Auditor},
-		"GET /v1/events/" + id(1) + "/evidence": {access.Reader, access.Auditor},
-		"GET /v1/receipts/" + id(1):             {access.Reader, access.Auditor},
-		"GET /v1/tenants/acme/completeness":     {access.Auditor},
-		"GET /v1/access?tenant_id=acme":         {access.Auditor},
-		"GET /v1/access?event_id=" + id(1):      {access.Auditor},
-		"GET /v1/verification":                  {access.Auditor},
-	}
-	for what, roles := range may {
-		method, path, _ := strings.Cut(what, " ")
-		for _, role := range access.Roles {
-			if role == access.BreakGlass {
-				continue
-			}
-			want := slices.Contains(roles, role)
-			body := ""
-			if method == "POST" {
-				body = event(1, "acme")
-			}
-			if a := w.do(string(role), method, path, body); (a.status/100 == 2) != want || !want && (a.status != 403 || a.code() != "forbidden") {
-				t.Errorf("%s as %s: status %d, %s", what, role, a.status, a.body)
-			}
 		}
 	}
 	if p := w.search("reader of globex", "?tenant_id=acme"); len(p.Events) != 0 {
