@@ -57,7 +57,7 @@ func (s *Server) getAccess(a *asking) error {
 	if err := s.begin(a); err != nil {
 		return err
 	}
-	p := accessPage{Accesses: []shown{}, TreeSize: min(shot.indexed, shot.log.Checkpoint().Size)}
+	p := accessPage{Accesses: []shown{}, TreeSize: shot.shown()}
 	if scope.Allows(tenant) {
 		if p.Accesses, err = s.accesses(a, shot, base, tenant, in["event_id"], place, p.TreeSize); err != nil {
 			return err

@@ -26,11 +26,13 @@ const (
 
 // HTTP is the server around the handler, with all its limits.
 func (s *Server) HTTP() *http.Server {
-	return &http.Server{
+	web := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: answerTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: nil,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}
+	web.RegisterOnShutdown(s.endStreams)
+	return web
 }
 
 // guard is what holds for every request.

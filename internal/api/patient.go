@@ -16,7 +16,9 @@ type patient struct {
 }
 
 func newPatient(w http.ResponseWriter, wait time.Duration) *patient {
-	return &patient{ResponseWriter: w, control: http.NewResponseController(w), wait: wait}
+	p := &patient{ResponseWriter: w, control: http.NewResponseController(w), wait: wait}
+	p.err = p.control.SetReadDeadline(time.Time{}) // or the request would end with the time for its body
+	return p
 }
 
 func (p *patient) Write(b []byte) (int, error) {
@@ -28,6 +30,14 @@ func (p *patient) Write(b []byte) (int, error) {
 		n, p.err = p.ResponseWriter.Write(b)
 	}
 	return n, p.err
+}
+
+// flush sends what was written.
+func (p *patient) flush() error {
+	if p.err == nil {
+		p.err = p.control.Flush()
+	}
+	return p.err
 }
 
 // contextOf is for what has to be recorded although the caller may be gone.

@@ -51,7 +51,7 @@ func (s *Server) searchEvents(a *asking) error {
 		return err
 	}
 	shot := s.view.now()
-	q.End = min(shot.indexed, shot.log.Checkpoint().Size)
+	q.End = shot.shown()
 	size := q.End
 	if text, ok := in["cursor"]; ok {
 		c, err := s.openCursor(text, a.who, in)

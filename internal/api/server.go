@@ -57,6 +57,8 @@ type Config struct {
 
 	Exports *exports.Queue // nil: none are made
 
+	Patience time.Duration // with who reads nothing of a stream; 0: 10 s
+
 	Rate float64 // events a second of one key; 0: 20,000
 
 	Gauges func() []Gauge // more metrics; nil: none
@@ -76,6 +78,9 @@ type Server struct {
 	limits     limits
 	large      seats // bodies in memory
 	downloads  seats
+	tails      seats
+	ending     chan struct{} // closed when streams are to end
+	endOnce    sync.Once
 	failures   failures
 	keyChange  sync.Mutex
 	mux        *http.ServeMux
@@ -89,6 +94,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	if cfg.Patience == 0 {
+		cfg.Patience = streamWait
+	}
 	if cfg.Rate == 0 {
 		cfg.Rate = 20_000
 	}
@@ -96,6 +104,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.looks = access.Log{Recorder: own{cfg.Recorder}, Clock: cfg.Clock}
 	s.large = seats{all: maxLarge, each: maxLargeOf, what: "large bodies on their way"}
 	s.downloads = seats{all: maxDownloads, each: maxOwnFiles, what: "downloads under way"}
+	s.tails = seats{all: maxTails, each: maxOwnTails, what: "streams"}
+	s.ending = make(chan struct{})
 	s.limits.rate, s.limits.clock = cfg.Rate, cfg.Clock
 	rand.Read(s.cursorKey[:])
 	if err := s.view.begin(ctx, s); err != nil {
@@ -110,8 +120,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// endStreams ends what would not end by itself.
+func (s *Server) endStreams() { s.endOnce.Do(func() { close(s.ending) }) }
+
 // Close ends following the log.
 func (s *Server) Close() {
+	s.endStreams()
 	s.stop()
 	s.wg.Wait()
 }
@@ -130,6 +144,7 @@ func (s *Server) routes() []route {
 		{"GET /log/{object...}", http.HandlerFunc(s.logObject)},
 		{"POST /v1/events", s.authenticated(s.postEvents)},
 		{"GET /v1/events", s.authenticated(s.searchEvents)},
+		{"GET /v1/events/tail", s.authenticated(s.tailEvents)},
 		{"GET /v1/events/{id}", s.authenticated(s.getEvent)},
 		{"GET /v1/events/{id}/evidence", s.authenticated(s.getEvidence)},
 		{"GET /v1/receipts/{id}", s.authenticated(s.getReceipt)},

@@ -21,7 +21,12 @@ type shot struct {
 	log     *history.Log
 	indexed uint64 // leaves the index has seen
 	names   func(context.Context) ([]string, error)
+
+	replaced chan struct{} // closed when there is a later one
 }
+
+// shown is up to which leaf events are found and read.
+func (s *shot) shown() uint64 { return min(s.indexed, s.log.Checkpoint().Size) }
 
 func (v *view) now() *shot {
 	v.mu.RLock()
@@ -32,7 +37,7 @@ func (v *view) now() *shot {
 func (v *view) set(log *history.Log, indexed uint64) {
 	var once sync.Mutex
 	var names []string
-	s := &shot{log: log, indexed: indexed}
+	s := &shot{log: log, indexed: indexed, replaced: make(chan struct{})}
 	s.names = func(ctx context.Context) ([]string, error) {
 		once.Lock()
 		defer once.Unlock()
@@ -44,8 +49,11 @@ func (v *view) set(log *history.Log, indexed uint64) {
 		return names, err
 	}
 	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.shot != nil {
+		close(v.shot.replaced)
+	}
 	v.shot = s
-	v.mu.Unlock()
 }
 
 func (v *view) begin(ctx context.Context, s *Server) error {
