@@ -3,6 +3,8 @@ package mask
 import (
 	"bytes"
 	"crypto/sha256"
+
+	"indelible/internal/mask/keccak"
 )
 
 const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -77,3 +79,41 @@ func bech32(text []byte) bool {
 	}
 	return sum == 1 || sum == 0x2bc830a3
 }
+
+// ethereum looks at 0x and 40 hexadecimal digits: an address. In letters of both
+// kinds they are its checksum (EIP-55); in letters of one kind, which hashes have,
+// too, a word must say what it is.
+func (s *Scanner) ethereum(b []byte, start, end int) bool {
+	if b[start] != '0' || b[start+1] != 'x' {
+		return false
+	}
+	var plain [40]byte
+	var kind uint8
+	for i, c := range b[start+2 : end] {
+		if !isHex(c) {
+			return false
+		}
+		kind |= class[c]
+		if class[c] == upper {
+			c |= 0x20
+		}
+		plain[i] = c
+	}
+	if kind&letter != letter {
+		if !s.near(b, start, end, ethereumWords) {
+			return false
+		}
+		s.add(Crypto, "ethereum", Context, start, end)
+		return true
+	}
+	sum := keccak.Sum256(plain[:])
+	for i, c := range b[start+2 : end] {
+		if nibble := sum[i/2] >> (4 * (1 - i%2)) & 15; class[c]&letter != 0 && (class[c] == upper) != (nibble >= 8) {
+			return false
+		}
+	}
+	s.add(Crypto, "eip55", Validated, start, end)
+	return true
+}
+
+var ethereumWords = []string{"eth", "ethereum", "wallet", "wallets", "erc", "metamask", "usdt", "usdc", "payee", "payout"}

@@ -237,6 +237,15 @@ func nhs(b []byte) bool {
 	return allDigits(b) && !oneDigit(b) && (weighted(b, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1))%11 == 0
 }
 
+// utr has its check digit in front.
+func utr(b []byte) bool {
+	sum := 0
+	if allDigits(b) {
+		sum = weighted(b[1:], 6, 7, 8, 9, 10, 5, 4, 3, 2)
+	}
+	return sum > 0 && "21987654321"[sum%11] == b[0]
+}
+
 func nino(b []byte) bool {
 	const first, second = "ABCEGHJKLMNOPRSTWXYZ", "ABCEGHJKLMNPRSTWXYZ"
 	switch string(b[:2]) {

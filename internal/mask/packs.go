@@ -26,12 +26,12 @@ type national struct {
 }
 
 var nationals = []national{
-	{"australia", "tfn", NationalID, tfn, []int{9}, []string{"tfn", "tax"}, nil},       // Australian Taxation Office
-	{"australia", "abn", NationalID, abn, []int{11}, []string{"abn", "business"}, nil}, // Australian Business Register, format of the ABN
-	{"bank", "aba", Account, aba, []int{9}, []string{"aba", "routing", "rtn", "transit"}, nil},
-	{"bank", "bic", Account, bic, []int{8, 11}, []string{"bic", "swift"}, nil},              // ISO 9362
-	{"brazil", "cpf", NationalID, cpf, []int{11}, []string{"cpf"}, shaped('-', 3, 3, 3, 2)}, // Receita Federal
-	{"brazil", "cnpj", NationalID, cnpj, []int{14}, []string{"cnpj"}, shaped('-', 2, 3, 3, 4, 2)},
+	{"australia", "tfn", NationalID, tfn, []int{9}, []string{"tfn", "tax"}, nil},                                                                            // Australian Taxation Office
+	{"australia", "abn", NationalID, abn, []int{11}, []string{"abn", "business"}, nil},                                                                      // Australian Business Register, format of the ABN
+	{"bank", "aba", Account, aba, []int{9}, []string{"aba", "routing", "rtn", "transit"}, nil},                                                              // Federal Reserve, ranges and check digit of routing numbers
+	{"bank", "bic", Account, bic, []int{8, 11}, []string{"bic", "swift"}, nil},                                                                              // ISO 9362
+	{"brazil", "cpf", NationalID, cpf, []int{11}, []string{"cpf"}, shaped('-', 3, 3, 3, 2)},                                                                 // Receita Federal
+	{"brazil", "cnpj", NationalID, cnpj, []int{14}, []string{"cnpj"}, shaped('-', 2, 3, 3, 4, 2)},                                                           // Receita Federal
 	{"canada", "sin", NationalID, sin, []int{9}, []string{"sin", "insurance"}, nil},                                                                         // Service Canada
 	{"china", "resident-id", NationalID, residentID, []int{18}, nil, always},                                                                                // GB 11643-1999
 	{"france", "nir", NationalID, nir, []int{15}, nil, always},                                                                                              // INSEE
@@ -39,18 +39,19 @@ var nationals = []national{
 	{"india", "aadhaar", NationalID, aadhaar, []int{12}, []string{"aadhaar", "aadhar", "uidai", "uid"}, shaped(' ', 4, 4, 4)},                               // UIDAI
 	{"india", "pan", NationalID, pan, []int{10}, []string{"pan", "tax"}, nil},                                                                               // Income Tax Department
 	{"italy", "codice-fiscale", NationalID, codiceFiscale, []int{16}, nil, always},                                                                          // DM 23/12/1976
-	{"korea", "rrn", NationalID, rrn, []int{13}, []string{"rrn", "resident"}, shaped('-', 6, 7)},
-	{"netherlands", "bsn", NationalID, bsn, []int{9}, []string{"bsn", "burgerservicenummer", "sofinummer"}, nil},
-	{"poland", "pesel", NationalID, pesel, []int{11}, []string{"pesel"}, nil},
-	{"spain", "dni", NationalID, dni, []int{9}, []string{"dni", "nif", "nie"}, nil},                                                            // Ministerio del Interior
-	{"sweden", "personnummer", NationalID, personnummer, []int{10, 12}, []string{"personnummer", "personnr", "pnr", "samordningsnummer"}, nil}, // SKV 704
-	{"uk", "nhs", NationalID, nhs, []int{10}, []string{"nhs"}, nil},                                                                            // NHS Data Dictionary
-	{"uk", "nino", NationalID, nino, []int{9}, []string{"nino", "ni", "insurance"}, shaped(' ', 2, 2, 2, 2, 1)},                                // HMRC NIM39110
-	{"us", "itin", NationalID, itin, []int{9}, []string{"itin", "taxpayer"}, shaped('-', 3, 2, 4)},                                             // IRS
-	{"us", "ein", NationalID, ein, []int{9}, []string{"ein", "fein", "employer"}, nil},
-	{"us", "npi", NationalID, npi, []int{10}, []string{"npi", "provider"}, nil}, // CMS
-	{"us", "mbi", NationalID, mbi, []int{11}, nil, always},
-	{"vehicle", "vin", "VEHICLE_ID", vin, []int{17}, []string{"vin", "vehicle", "chassis"}, nil}, // ISO 3779, 49 CFR 565
+	{"korea", "rrn", NationalID, rrn, []int{13}, []string{"rrn", "resident"}, shaped('-', 6, 7)},                                                            // Korea, Ministry of the Interior; numbers given out since October 2020 have no check digit and are not found
+	{"netherlands", "bsn", NationalID, bsn, []int{9}, []string{"bsn", "burgerservicenummer", "sofinummer"}, nil},                                            // Rijksdienst voor Identiteitsgegevens, elfproef
+	{"poland", "pesel", NationalID, pesel, []int{11}, []string{"pesel"}, nil},                                                                               // Ministerstwo Cyfryzacji
+	{"spain", "dni", NationalID, dni, []int{9}, []string{"dni", "nif", "nie"}, nil},                                                                         // Ministerio del Interior
+	{"sweden", "personnummer", NationalID, personnummer, []int{10, 12}, []string{"personnummer", "personnr", "pnr", "samordningsnummer"}, nil},              // SKV 704
+	{"uk", "nhs", NationalID, nhs, []int{10}, []string{"nhs"}, nil},                                                                                         // NHS Data Dictionary
+	{"uk", "utr", NationalID, utr, []int{10}, []string{"utr", "taxpayer"}, nil},                                                                             // HMRC, unique taxpayer reference
+	{"uk", "nino", NationalID, nino, []int{9}, []string{"nino", "ni", "insurance"}, shaped(' ', 2, 2, 2, 2, 1)},                                             // HMRC NIM39110
+	{"us", "itin", NationalID, itin, []int{9}, []string{"itin", "taxpayer"}, shaped('-', 3, 2, 4)},                                                          // IRS
+	{"us", "ein", NationalID, ein, []int{9}, []string{"ein", "fein", "employer"}, nil},                                                                      // IRS, valid EIN prefixes
+	{"us", "npi", NationalID, npi, []int{10}, []string{"npi", "provider"}, nil},                                                                             // CMS
+	{"us", "mbi", NationalID, mbi, []int{11}, nil, always},                                                                                                  // CMS, MBI format
+	{"vehicle", "vin", "VEHICLE_ID", vin, []int{17}, []string{"vin", "vehicle", "chassis"}, nil},                                                            // ISO 3779, 49 CFR 565
 }
 
 func always([]byte, []int, byte) bool { return true }

@@ -1,6 +1,7 @@
 package mask_test
 
 import (
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,4 +99,22 @@ func marks(s *mask.Scanner, text string) (got []string) {
 		got = append(got, string(f.Type)+"|"+text[f.Start:f.End])
 	}
 	return got
+}
+
+// TestGitHubChecksum: a token with another checksum is masked, and told apart.
+func TestGitHubChecksum(t *testing.T) {
+	t.Parallel()
+	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	body := strings.Repeat("k3J9x", 6)
+	sum := make([]byte, 6)
+	for i, crc := 5, crc32.ChecksumIEEE([]byte(body)); i >= 0; i-- {
+		sum[i] = base62[crc%62]
+		crc /= 62
+	}
+	s := mask.NewScanner(compiled(t, mask.Strict()), false)
+	for token, want := range map[string]mask.Confidence{"ghp_" + body + string(sum): mask.Validated, "ghp_" + body + "000000": mask.Guess} {
+		if found, _ := s.Scan([]byte("with " + token + ":")); len(found) != 1 || found[0].Type != mask.Token || found[0].Confidence != want || found[0].End != 45 {
+			t.Errorf("%s: %+v, want %v", token, found, want)
+		}
+	}
 }

@@ -227,6 +227,8 @@ func (s *Scanner) mixed(b []byte, start, end int, kind uint8) int {
 		if next := s.colons(b, start, end); next > 0 {
 			return next
 		}
+	case n == 42 && s.ethereum(b, start, end):
+		return end
 	case n >= 25 && n <= 35 && (b[start] == '1' || b[start] == '3') && base58check(b[start:end]):
 		s.add(Crypto, "base58check", Validated, start, end)
 		return end

@@ -183,11 +183,11 @@ func (s *Scanner) secret(b []byte, start, end int) int {
 		if to-from < r.min || to-from > r.max || r.rest != base64Ch && classAt(b, to)&(digit|letter) != 0 || r.check != nil && !r.check(b[start:to]) {
 			continue
 		}
-		name := r.name
-		if name == "github-token" && githubCRC(b[start:to]) {
-			name = "github-token-crc"
+		how := Validated
+		if r.name == "github-token" && !githubCRC(b[start:to]) {
+			how = Guess // masked all the same: to miss one that works is worse
 		}
-		s.add(r.typ, name, Validated, start, to)
+		s.add(r.typ, r.name, how, start, to)
 		return to
 	}
 	if c := b[start] | 0x20; c == 'b' && at(b, end) == ' ' {

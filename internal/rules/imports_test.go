@@ -72,7 +72,8 @@ var rooms = map[string]room{
 	"internal/runs/runstest":        {[]string{"internal/runs", "internal/runs/sample"}, []string{"github.com/google/go-cmp"}},
 	"internal/runs/sqlite":          {[]string{"internal/runs"}, []string{"modernc.org/sqlite"}},
 
-	"internal/mask":             {[]string{"internal/mask/nfc"}, []string{"github.com/nyaruka/phonenumbers"}},
+	"internal/mask":             {[]string{"internal/mask/keccak", "internal/mask/nfc"}, []string{"github.com/nyaruka/phonenumbers"}},
+	"internal/mask/keccak":      {nil, []string{"golang.org/x/crypto"}},
 	"internal/mask/nfc":         {nil, []string{"golang.org/x/text"}},
 	"internal/dataset":          {[]string{".", "internal/runs"}, nil},
 	"internal/dataset/folder":   {[]string{"internal/dataset", "internal/disk"}, nil},
