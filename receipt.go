@@ -52,13 +52,19 @@ type Promise struct {
 	Writer      Writer    `json:"writer"`
 }
 
+// RecordMessageSize is the size of what a record hash is of.
+const RecordMessageSize = 1 + 16 + HashSize + 4
+
+// AppendRecordMessage appends what a record hash is of, for hashing in numbers.
+func AppendRecordMessage(dst []byte, ref Ref, payload Hash, ordinal uint32) []byte {
+	dst = append(append(append(dst, 0), ref[:]...), payload[:]...)
+	return binary.BigEndian.AppendUint32(dst, ordinal)
+}
+
 // RecordHash is the hash of a record as a leaf of its fsync group's tree.
 func RecordHash(ref Ref, payload Hash, ordinal uint32) Hash {
-	var buf [1 + 16 + HashSize + 4]byte
-	copy(buf[1:], ref[:])
-	copy(buf[17:], payload[:])
-	binary.BigEndian.PutUint32(buf[49:], ordinal)
-	return sha256.Sum256(buf[:])
+	var buf [RecordMessageSize]byte
+	return sha256.Sum256(AppendRecordMessage(buf[:0], ref, payload, ordinal))
 }
 
 // Verify checks a promise against the log key: that the writer is endorsed and

@@ -33,9 +33,9 @@ func appendGroup(out []byte, prev indelible.Hash, records []Record) (indelible.H
 	t := newTree(len(records))
 	for i := range records {
 		body = records[i].append(body)
-		t.leaf(i, indelible.RecordHash(records[i].EventRef, records[i].PayloadHash, uint32(i)))
+		t.nodes[i] = indelible.RecordHash(records[i].EventRef, records[i].PayloadHash, uint32(i))
 	}
-	t.build()
+	t.build(new(hasher))
 	g := groupHeader{
 		id: testID, offset: uint64(len(out)), length: uint32(len(body)), records: uint32(len(records)), time: 1_700_000_000_000,
 		prev: prev, root: t.root(), bodyCRC: crc32.Checksum(body, castagnoli),

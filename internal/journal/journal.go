@@ -97,7 +97,8 @@ type Journal struct {
 	flight   flight        // bounds the bytes in memory
 	recent   recent        // for ReadGroup
 	grown    chan struct{} // closed when a group has become durable; nil when nobody waits
-	synced   time.Duration
+	synced   time.Duration // how long the last sync took, for the writer
+	hasher   hasher        // the writer's
 	done     chan struct{} // closed when the writer has ended
 
 	readMu sync.Mutex // before mu

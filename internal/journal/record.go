@@ -84,9 +84,11 @@ func decodeBody(body []byte, count uint32) ([]Record, *tree, error) {
 		return nil, nil, err
 	}
 	t := newTree(int(count))
-	for i := range records {
-		t.leaf(i, indelible.RecordHash(records[i].EventRef, records[i].PayloadHash, uint32(i)))
-	}
-	t.build()
+	h, at := new(hasher), -1
+	t.leaves(h, func() (indelible.Ref, indelible.Hash) {
+		at++
+		return records[at].EventRef, records[at].PayloadHash
+	})
+	t.build(h)
 	return records, t, nil
 }

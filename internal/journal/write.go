@@ -148,11 +148,12 @@ func (j *Journal) seal(live *file, b *batch) (*Sealed, indelible.Hash, error) {
 		Records: b.count, Time: j.opts.Clock().UnixMilli(), tree: newTree(int(b.count)),
 	}
 	rest := body
-	for i := range b.count {
-		s.tree.leaf(int(i), indelible.RecordHash(indelible.Ref(rest[20:]), indelible.Hash(rest[36:]), i))
+	s.tree.leaves(&j.hasher, func() (indelible.Ref, indelible.Hash) {
+		r := rest
 		rest = rest[recordLength(rest):]
-	}
-	s.tree.build()
+		return indelible.Ref(r[20:]), indelible.Hash(r[36:])
+	})
+	s.tree.build(&j.hasher)
 	s.Root = s.tree.root()
 	sig, err := j.opts.Signer(s.Root, s.Journal, s.Offset, s.Time)
 	if err != nil {

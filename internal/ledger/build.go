@@ -48,6 +48,7 @@ func (t *txn) closePublish() error {
 // which journal is committed by it.
 func (t *txn) seal(w *Writer, epoch uint64, journal indelible.ID, mark journalMark) (*Segment, []byte) {
 	s := t.base
+	t.roots = new(hasher).tileRoots(nil, t.hashes, s.edge.size)
 	t.growTree()
 	seg := &Segment{
 		Seq: t.seq, Epoch: epoch, LogID: t.logID, Writer: w.Endorsed.Key, Time: t.time,

@@ -97,17 +97,24 @@ func (s *Segment) leafMessage(i int) []byte {
 	return s.Leaves[at-1 : at+indelible.LeafSize]
 }
 
-// finish computes the roots of the whole tiles, some of them at once.
+// finish computes the roots of the whole tiles.
 func (d *digest) finish(h *hasher, s *Segment) {
+	d.roots = h.tileRoots(d.roots, d.leaves, s.OldSize)
+}
+
+// tileRoots appends the roots of the whole tiles among leaf hashes that follow a
+// tree of a size, some of them at once.
+func (h *hasher) tileRoots(roots []tlog.Hash, leaves []byte, size uint64) []tlog.Hash {
 	const tile, some = torchwood.TileWidth * indelible.HashSize, 16
-	at := int(uint64(firstTile(s.OldSize))*torchwood.TileWidth-s.OldSize) * indelible.HashSize
-	for len(d.leaves)-at >= tile {
-		n := min(some, (len(d.leaves)-at)/tile)
-		for _, root := range h.roots(d.leaves[at:at+n*tile], n) {
-			d.roots = append(d.roots, root)
+	at := int(uint64(firstTile(size))*torchwood.TileWidth-size) * indelible.HashSize
+	for len(leaves)-at >= tile {
+		n := min(some, (len(leaves)-at)/tile)
+		for _, root := range h.roots(leaves[at:at+n*tile], n) {
+			roots = append(roots, root)
 		}
 		at += n * tile
 	}
+	return roots
 }
 
 // roots returns the roots of n trees whose leaf hashes lie one behind the other,

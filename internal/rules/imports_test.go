@@ -40,7 +40,7 @@ var rooms = map[string]room{
 	"internal/store/s3/s3test": {[]string{"internal/store/s3"}, []string{"github.com/aws"}},
 	"internal/store/storetest": {[]string{"internal/store"}, []string{"github.com/google/go-cmp"}},
 
-	"internal/journal": {[]string{".", "internal/disk"}, nil},
+	"internal/journal": {[]string{".", "internal/disk", "internal/sha256lanes"}, nil},
 	"internal/ledger":  {[]string{".", "internal/disk", "internal/journal", "internal/sha256lanes", "internal/store"}, []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 	// What the processor can do.
 	"internal/sha256lanes": {nil, []string{"golang.org/x/sys"}},
