@@ -1,5 +1,7 @@
 package mask
 
+import "strings"
+
 // arn looks for the person in the name of an AWS resource: the user of
 // …:user/path/name, the session of …:assumed-role/role/session, which is whoever
 // took the role (IAM User Guide, IAM identifiers).
@@ -36,4 +38,20 @@ func (s *Scanner) arn(b []byte, start int) {
 	if i > from && (!role || slashes > 0) {
 		s.add(User, "arn", Validated, from, i)
 	}
+}
+
+// hiddenByAWS is what CloudTrail writes in the place of secrets.
+var hiddenByAWS = []byte("HIDDEN_DUE_TO_SECURITY_REASONS")
+
+// isNobody reports whether a value is not what the name of its field says: the
+// owner of a resource is an account of AWS (12 digits) or a name for the seller
+// of an image, a clientToken that is a UUID only tells repeated requests apart.
+func isNobody(info fieldInfo, v []byte) bool {
+	switch {
+	case info.typ == User && (strings.HasSuffix(info.words, "owner") || strings.HasSuffix(info.words, "owner id")):
+		return len(v) == 12 && allDigits(v) || string(v) == "amazon" || string(v) == "aws-marketplace"
+	case info.typ == Token && strings.HasSuffix(info.words, "client token"):
+		return len(v) == 36 && uuid(v)
+	}
+	return false
 }

@@ -127,6 +127,9 @@ func isPlaceholder(b []byte) bool {
 	case "null", "none", "nil", "true", "false", "undefined", "redacted", "masked", "hidden", "removed", "filtered", "empty", "required", "missing", "invalid", "expired":
 		return true
 	}
+	if bytes.EqualFold(b, hiddenByAWS) {
+		return true
+	}
 	if len(b) < 64 && (b[0] == '$' && (at(b, 1) == '{' || at(b, 1) == '(') || b[0] == '{' || b[0] == '%' && len(b) <= 3 || b[0] == '<' || b[0] == '[') {
 		return true
 	}

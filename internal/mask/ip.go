@@ -41,6 +41,9 @@ func (s *Scanner) ipv4(b []byte, start int) int {
 			return 0
 		}
 	}
+	if string(b[start:end]) == "0.0.0.0" {
+		return end // any address, and so none (RFC 6890 §2.2.2)
+	}
 	if s.field.typ != IP && (isVersion(b, start) || s.field.topic == aboutVersion) {
 		return 0
 	}

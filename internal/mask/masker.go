@@ -300,7 +300,7 @@ func (m *Masker) value(t *text, start, end int, info fieldInfo) {
 	if info.typ == Person && bytes.IndexByte(v, '/') >= 0 && bytes.IndexByte(v, ' ') < 0 {
 		info.typ = "" // full_name of a repository: owner/name
 	}
-	if info.typ != "" && !info.shaped && !isNothing(v) && !(len(found) > 0 && groups[info.typ] != secrets && covers(v, found)) {
+	if info.typ != "" && !info.shaped && !isNothing(v) && !isNobody(info, v) && !(len(found) > 0 && groups[info.typ] != secrets && covers(v, found)) {
 		whole := Finding{info.typ, "field", Field, 0, len(v)}
 		if groups[info.typ] != reported {
 			found = append(found[:0], whole)
@@ -399,7 +399,10 @@ func covers(v []byte, found []Finding) bool {
 func isNothing(v []byte) bool {
 	v = bytes.TrimSpace(v)
 	switch lowered(v) {
-	case "null", "none", "nil", "n/a", "na", "unknown", "undefined", "anonymous", "true", "false":
+	case "null", "none", "nil", "n/a", "na", "unknown", "undefined", "anonymous", "true", "false", "self":
+		return true
+	}
+	if bytes.EqualFold(v, hiddenByAWS) {
 		return true
 	}
 	for i := 0; i < len(v); i++ {

@@ -43,6 +43,8 @@ func TestLine(t *testing.T) {
 		{"structure beats the field", `{"user":"bob@example.com","email":"a@b.co, c@d.co"}`, `{"user":"[EMAIL_ADDRESS]","email":"[EMAIL_ADDRESS], [EMAIL_ADDRESS]"}`},
 		{"a secret does not become an identity", `{"password":"bob@example.com"}`, `{"password":"[PASSWORD]"}`},
 		{"names that are none", `{"full_name":"acme/repo","consoleLogin":"Success","nextToken":"abc","login":"bob","engine_version":"8.0.3.1"}`, `{"full_name":"acme/repo","consoleLogin":"Success","nextToken":"abc","login":"[USER_ID]","engine_version":"8.0.3.1"}`},
+		{"AWS", `{"ownerId":"123837392027","groupOwnerId":123837392027,"owner":"amazon","owner_id":"u-17","clientToken":"C265B64D-B8B2-4C8F-912B-A346F34FC63A","client_token":"hvs.x","masterPassword":"HIDDEN_DUE_TO_SECURITY_REASONS","cidrBlock":"10.0.1.0/24","destination":"0.0.0.0/0","q":"0.0.0.1"}`,
+			`{"ownerId":"123837392027","groupOwnerId":123837392027,"owner":"amazon","owner_id":"[USER_ID]","clientToken":"C265B64D-B8B2-4C8F-912B-A346F34FC63A","client_token":"[TOKEN]","masterPassword":"HIDDEN_DUE_TO_SECURITY_REASONS","cidrBlock":"[IP_ADDRESS]/24","destination":"0.0.0.0/0","q":"[IP_ADDRESS]"}`},
 		{"numbers", `{"ssn":123456789,"n":123456789,"phone":4915112345678,"card":4111111111111111}`, `{"ssn":"[US_SSN]","n":123456789,"phone":"[PHONE_NUMBER]","card":"[CREDIT_CARD]"}`},
 		{"bare number with its field", `{"ssn":"123456789","order":"123456789"}`, `{"ssn":"[US_SSN]","order":"123456789"}`},
 		{"arrays and objects", `{"emails":["x","y"],"password":{"value":"a","old":[{"text":"c"}],"expires":"soon"},"user":{"role":"admin"}}`, `{"emails":["[EMAIL_ADDRESS]","[EMAIL_ADDRESS]"],"password":{"value":"[PASSWORD]","old":[{"text":"[PASSWORD]"}],"expires":"soon"},"user":{"role":"admin"}}`},

@@ -186,6 +186,8 @@ func (m *Masker) scalar(t *text, start, end int, info fieldInfo) bool {
 	}
 	var f Finding
 	switch {
+	case info.typ != "" && info.numbers && isNobody(info, v):
+		return true
 	case info.typ != "" && info.numbers:
 		f = Finding{info.typ, "field", Field, 0, len(v)}
 	case len(v) < 9 || !allDigits(v):
