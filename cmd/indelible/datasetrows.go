@@ -194,6 +194,19 @@ func (a *app) datasetPurge(ctx context.Context, at *placeOptions, apply bool) er
 		fmt.Fprintf(a.stderr, "nothing was deleted: --apply deletes these %s\n", count(len(names), "file"))
 		return nil
 	}
+	if err := a.purge(ctx, at); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "deleted     %s\n", count(len(names), "file"))
+	return nil
+}
+
+// purge deletes a dataset, and records it.
+func (a *app) purge(ctx context.Context, at *placeOptions) error {
+	o, err := a.openDataset(ctx, at, &readOptions{})
+	if err != nil {
+		return err
+	}
 	record, job, err := a.purgeBook(ctx)
 	if err != nil {
 		return err
@@ -205,7 +218,6 @@ func (a *app) datasetPurge(ctx context.Context, at *placeOptions, apply bool) er
 		// The folder goes, too, if nothing else lies in it.
 		os.Remove(filepath.Clean(at.out))
 	}
-	fmt.Fprintf(a.stdout, "deleted     %s\n", count(len(names), "file"))
 	return nil
 }
 

@@ -11,16 +11,37 @@ import (
 
 	"indelible"
 	"indelible/internal/jobs"
+	"indelible/internal/recorder"
 )
 
 // jobRecord records what happens to schedules and runs.
 type jobRecord func(ctx context.Context, events []*indelible.Event) error
+
+// recordJobs records what happens to schedules and runs. An event whose id is
+// taken was recorded before, and has changed since: a jobs database that was
+// set back may tell a story twice. It keeps no other from being recorded.
+func (b *book) recordJobs(ctx context.Context, events []*indelible.Event) error {
+	err := b.Record(ctx, events)
+	if !errors.Is(err, recorder.ErrConflict) {
+		return err
+	}
+	for _, e := range events {
+		if err := b.Record(ctx, []*indelible.Event{e}); err != nil && !errors.Is(err, recorder.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}
 
 // jobKinds are the kinds of work a schedule can run.
 func (a *app) jobKinds() jobs.Kinds {
 	return jobs.Kinds{
 		{Name: "verify", Local: true, Check: checkVerify, Run: a.runVerify},
 		{Name: "retention", Local: true, Check: checkNothing, Run: a.runRetention},
+		{Name: "export", Check: a.checkExport, Run: a.runScheduledExport},
+		{Name: "expire", Check: checkExpire, Run: a.runExpire},
+		{Name: "check-index", Local: true, Check: checkNothing, Run: a.runCheckIndex},
+		{Name: "key-age", Local: true, Check: checkKeyAge, Run: a.runKeyAge},
 	}
 }
 

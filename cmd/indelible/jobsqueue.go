@@ -58,7 +58,7 @@ func (a *app) openQueue(ctx context.Context, c *datadir.Config, cfg jobs.Config)
 		cfg.AtOnce = c.Jobs.Workers
 		cfg.Limits = jobs.Limits{Kinds: c.Jobs.Limits, Tenant: c.Jobs.PerTenant}
 	}
-	cfg.DB, cfg.Kinds, cfg.Clock = db, a.jobKinds(), a.clock
+	cfg.DB, cfg.Kinds, cfg.Clock, cfg.Pace = db, a.jobKinds(), a.clock, a.pace
 	q, err := jobs.Open(ctx, cfg)
 	if err != nil {
 		hint := "look whether jobs.db can be read and written, and whether the disk is full"

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"indelible/internal/datadir"
+	"indelible/internal/jobs"
 	"indelible/internal/ledger"
 )
 
@@ -27,6 +28,7 @@ type app struct {
 	handsOver bool
 	// clock is what schedules go by; nil: the time of the machine.
 	clock    func() time.Time
+	pace     jobs.Pace            // of schedules and runs; zero: the usual one
 	verified func(*ledger.Report) // hears of each report of a scheduled verification
 	atEnd    []func() error       // what a command leaves open until the program ends
 }

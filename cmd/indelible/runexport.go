@@ -21,6 +21,11 @@ type exporting struct {
 	newID            func() string // of the run; nil: random
 	notify           func(line string)
 	progress         func(done, total int64)
+
+	// Of a schedule: which datasets it made before, and whether it may still
+	// make anything visible. Nil for others.
+	ours func(runID string) bool
+	hold func(ctx context.Context) error
 }
 
 // runExport makes a dataset. It is the one road from a table to a dataset: the
@@ -83,7 +88,10 @@ func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ 
 	if job.NewID == nil {
 		job.NewID = uuid.NewString
 	}
-	job.Notify, job.Progress = by.notify, by.progress
+	job.Notify, job.Progress, job.Ours = by.notify, by.progress, by.ours
+	if by.hold != nil {
+		job.Place = heldPlace{job.Place, by.hold}
+	}
 	result, err := dataset.Export(ctx, job)
 	if err != nil {
 		return nil, exportError(err)

@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(withDatabase{m}, map[string]func(){"indelible": main})
+	testscript.Main(withDatabase{m}, map[string]func(){"indelible": main, "indelible-at": mainAt})
 }
 
 // withDatabase ends the database some tests share.

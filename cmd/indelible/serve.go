@@ -158,7 +158,7 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 		go v.run(background, time.Duration(every))
 	}
 	a.verified = v.keep
-	_, wait, err := a.work(background, d, (&book{a, d}).Record, log)
+	_, wait, err := a.work(background, d, (&book{a, d}).recordJobs, log)
 	if err != nil {
 		return err
 	}

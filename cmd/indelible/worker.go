@@ -36,14 +36,17 @@ func (a *app) worker(ctx context.Context) error {
 	case err != nil:
 		return err
 	default:
-		record = (&book{a, d}).Record
+		record = (&book{a, d}).recordJobs
 	}
 	_, wait, err := a.work(ctx, d, record, log)
 	if err != nil {
 		return err
 	}
 	log.Info("working")
-	err = wait()
+	if err = wait(); err != nil {
+		log.Error("ending", "err", err)
+		return err
+	}
 	log.Info("ending")
-	return err
+	return nil
 }

@@ -51,8 +51,11 @@ type Job struct {
 	ActorKind     string // asserted or authenticated
 	Build         string // version of this program
 
-	Clock    func() time.Time
-	NewID    func() string // a random UUID
+	Clock func() time.Time
+	NewID func() string // a random UUID
+	// Ours says whether a dataset with this run id is what is asked for: then it
+	// was made before, and nothing is left but to record it. Nil: none is.
+	Ours     func(runID string) bool
 	Progress func(done, total int64)
 	Notify   func(string) // a line for the user
 }

@@ -156,3 +156,33 @@ func TestPowerLoss(t *testing.T) {
 		}
 	}
 }
+
+// TestOurs: whoever asks again for what was made, after the answer was lost,
+// gets it, and makes nothing more. The record is made if it was not.
+func TestOurs(t *testing.T) {
+	t.Parallel()
+	for _, chain := range []string{"", "daily"} {
+		f := newFixture(t, 50)
+		job := func(j *dataset.Job) {
+			all(j)
+			j.Chain, j.NewID = chain, func() string { return "6a8b2f04-0000-4000-8000-000000000001" }
+			j.Ours = func(id string) bool { return id == j.NewID() }
+		}
+		f.book.fail = "dataset.exported"
+		f.fails(errBook, job)
+		f.book.fail = ""
+		made, err := dataset.Export(t.Context(), f.job(job))
+		if err != nil || !made.Healed {
+			t.Fatal(made, err)
+		}
+		n := f.book.count("dataset.exported")
+		again, err := dataset.Export(t.Context(), f.job(job))
+		if err != nil || !again.Healed || again.Manifest.Version != made.Manifest.Version {
+			t.Fatalf("asked again: %+v, %v", again, err)
+		}
+		if got := f.book.count("dataset.exported"); got != n {
+			t.Errorf("%d records, want %d", got, n)
+		}
+		f.verify("", "ok")
+	}
+}

@@ -18,6 +18,15 @@ func (x *export) prepare(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if newest != nil && x.Ours != nil && x.Ours(newest.Dataset.RunID) {
+		x.plan = &plan{RunID: newest.Dataset.RunID, Attempt: newest.Run.Attempt, Actor: x.Actor, ActorKind: x.ActorKind}
+		result, err := x.conclude(ctx, newest, encoded)
+		if err != nil {
+			return nil, err
+		}
+		result.Healed = true
+		return result, nil
+	}
 	if old != nil && newest != nil && newest.Dataset.RunID == old.RunID {
 		// All of it is there; what may be missing is the record.
 		x.notify("an earlier export was complete and not recorded: that is done now")

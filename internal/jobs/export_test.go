@@ -4,9 +4,9 @@ import "time"
 
 // Quick makes everything go quickly that takes its time otherwise.
 func (c Config) Quick() Config {
-	c.pace = pace{
-		tick: 10 * time.Millisecond, beat: 50 * time.Millisecond, expiry: 400 * time.Millisecond, look: 20 * time.Millisecond, poll: 10 * time.Millisecond,
-		back: func(int) time.Duration { return 0 },
+	c.Pace = Pace{
+		Tick: 10 * time.Millisecond, Beat: 50 * time.Millisecond, Expiry: 400 * time.Millisecond, Look: 20 * time.Millisecond, Poll: 10 * time.Millisecond,
+		Retry: func(int) time.Duration { return 0 },
 	}
 	return c
 }
@@ -16,12 +16,12 @@ var Backoff = backoff
 
 // Frozen renews no lease, as a process does that was stopped.
 func (c Config) Frozen() Config {
-	c.pace.beat = time.Hour
+	c.Pace.Beat = time.Hour
 	return c
 }
 
 // Patient takes nobody's lease, however busy the machine is.
 func (c Config) Patient() Config {
-	c.pace.expiry = time.Hour
+	c.Pace.Expiry = time.Hour
 	return c
 }

@@ -23,6 +23,12 @@ func (t *Turn) Progress(done, total int64) {
 	t.total.Store(total)
 }
 
+// Lease is the number of this lease: 1 for the first the run has had.
+func (t *Turn) Lease() int64 { return t.fence }
+
+// Note tells something on the way to whoever reads the log of this process.
+func (t *Turn) Note(line string) { t.q.Log.Info("run tells", "run", t.ID, "what", line) }
+
 // Hold makes sure that the lease is still ours, and is for the next minute.
 // Whoever makes anything visible or final asks right before; ErrLost says that
 // another worker does it now.
@@ -55,7 +61,7 @@ func (t *Turn) beat(ctx context.Context) (cancel bool, err error) {
 // keep renews the lease until ctx ends. A lease that could not be renewed for
 // as long as it lasts is lost: somebody else may have it.
 func (t *Turn) keep(ctx context.Context, give func(cause error)) {
-	tick := time.NewTicker(t.q.pace.beat)
+	tick := time.NewTicker(t.q.Pace.Beat)
 	defer tick.Stop()
 	renewed := time.Now()
 	for {
@@ -65,13 +71,13 @@ func (t *Turn) keep(ctx context.Context, give func(cause error)) {
 		case <-tick.C:
 		}
 		begun := time.Now()
-		within, end := context.WithTimeout(ctx, t.q.pace.beat)
+		within, end := context.WithTimeout(ctx, t.q.Pace.Beat)
 		cancel, err := t.beat(within)
 		end()
 		switch {
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, ErrLost) || err != nil && time.Since(renewed) > t.q.pace.expiry-t.q.pace.beat:
+		case errors.Is(err, ErrLost) || err != nil && time.Since(renewed) > t.q.Pace.Expiry-t.q.Pace.Beat:
 			give(ErrLost)
 			return
 		case err != nil:
@@ -209,7 +215,7 @@ func (t *Turn) outcome(failed error) (state string, wait time.Duration) {
 	case errors.As(failed, new(finalError)) || t.Attempt >= maxAttempts:
 		return StateFailed, 0
 	}
-	return StateRetrying, t.q.pace.back(t.Attempt)
+	return StateRetrying, t.q.Pace.Retry(t.Attempt)
 }
 
 // text1000 is an error's text, as long as a row should hold.

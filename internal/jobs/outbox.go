@@ -19,21 +19,40 @@ const systemTenant = "_system"
 // What happened changes a row and puts its event into the outbox in the same
 // transaction; whoever works brings events from there into the ledger.
 
+// event is an event on its way to the ledger.
+type event struct {
+	ID           string         `json:"id"`
+	Timestamp    string         `json:"timestamp"`
+	EventType    string         `json:"event_type"`
+	UserID       string         `json:"user_id"`
+	TenantID     string         `json:"tenant_id"`
+	ResourceType string         `json:"resource_type"`
+	ResourceID   string         `json:"resource_id"`
+	Action       string         `json:"action"`
+	Outcome      string         `json:"outcome"`
+	Details      map[string]any `json:"details"`
+}
+
 // say puts an event into the outbox. Its id is made of what it is about, so it
 // is recorded once however often it is sent.
 func (q *Queue) say(ctx context.Context, tx *sql.Tx, eventType, resourceType, resource, outcome string, details map[string]any, parts ...string) error {
-	text, err := json.Marshal(details)
-	if err != nil {
-		return err
-	}
-	id := eventID(append([]string{eventType, resource}, parts...)...)
 	_, action, _ := strings.Cut(eventType, ".")
-	e := &indelible.Event{
-		ID: id, Timestamp: q.now().UTC(), EventType: eventType, UserID: q.Actor, TenantID: systemTenant, ResourceType: resourceType, ResourceID: resource,
-		Action: action, Outcome: outcome, Details: text,
+	e := event{
+		ID: eventID(append([]string{eventType, resource}, parts...)...), Timestamp: q.now().UTC().Format(time.RFC3339Nano), EventType: eventType, UserID: q.Actor,
+		TenantID: systemTenant, ResourceType: resourceType, ResourceID: resource, Action: action, Outcome: outcome, Details: details,
+	}
+	text, err := json.Marshal(e)
+	if err == nil {
+		_, err = indelible.ParseStoredEvent(text)
+	}
+	if err != nil { // what a run tells of itself may not be what an event can hold
+		e.Details = map[string]any{"left_out": err.Error()}
+		if text, err = json.Marshal(e); err != nil {
+			return err
+		}
 	}
 	// The turn of the gate is the order things happened in, whatever the clock says.
-	_, err = tx.ExecContext(ctx, `INSERT INTO indelible_outbox (id, turn, event) SELECT $1, turn, $2 FROM indelible_gate WHERE true ON CONFLICT (id) DO NOTHING`, id, string(e.AppendJSON(nil)))
+	_, err = tx.ExecContext(ctx, `INSERT INTO indelible_outbox (id, turn, event) SELECT $1, turn, $2 FROM indelible_gate WHERE true ON CONFLICT (id) DO NOTHING`, e.ID, string(text))
 	return err
 }
 

@@ -32,7 +32,7 @@ type Config struct {
 	// returned nil once; they keep their ids. Nil: another process records them.
 	Record func(ctx context.Context, events []*indelible.Event) error
 	Log    *slog.Logger // nil: none
-	pace   pace
+	Pace   Pace         // zero: the usual one; tests go quicker
 }
 
 // Limits are how many runs go on at once on all machines together.
@@ -41,18 +41,21 @@ type Limits struct {
 	Tenant int            // of one tenant; 0: no limit
 }
 
-// pace is how quickly things go; tests go quicker.
-type pace struct {
-	tick   time.Duration // planning, recording
-	beat   time.Duration // of a lease
-	expiry time.Duration // of a lease without a beat
-	look   time.Duration // for leases that expired
-	poll   time.Duration // River, for jobs
-	later  time.Duration // that a run waits whose kind or tenant has its limit of runs
-	back   func(attempt int) time.Duration
+// Pace is how quickly things go.
+type Pace struct {
+	Tick   time.Duration                   // planning, recording
+	Beat   time.Duration                   // of a lease
+	Expiry time.Duration                   // of a lease without a beat
+	Look   time.Duration                   // for leases that expired
+	Poll   time.Duration                   // River, for jobs
+	Later  time.Duration                   // that a run waits whose kind or tenant has its limit of runs
+	Retry  func(attempt int) time.Duration // that a run waits after an attempt that failed
 }
 
-var usualPace = pace{tick: time.Second, beat: 10 * time.Second, expiry: 60 * time.Second, look: 5 * time.Second, poll: time.Second, later: 5 * time.Second, back: backoff}
+// usualPace takes over the run of a worker that died within 90 seconds.
+var usualPace = Pace{
+	Tick: time.Second, Beat: 10 * time.Second, Expiry: 60 * time.Second, Look: 5 * time.Second, Poll: time.Second, Later: 5 * time.Second, Retry: backoff,
+}
 
 // Queue is the database of schedules and runs. It is safe for concurrent use.
 type Queue struct {
@@ -77,8 +80,8 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 		host, _ := os.Hostname()
 		cfg.Worker = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:6])
 	}
-	if cfg.pace.tick == 0 {
-		cfg.pace = usualPace
+	if cfg.Pace.Tick == 0 {
+		cfg.Pace = usualPace
 	}
 	if err := cfg.Dialect.Migrate(ctx, cfg.DB); err != nil {
 		return nil, err
@@ -98,6 +101,12 @@ func (q *Queue) now() time.Time { return q.Clock().Truncate(time.Millisecond) }
 // change runs f in a transaction in which nobody else changes anything.
 func (q *Queue) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 	return inTx(ctx, q.db, func(tx *sql.Tx) error {
+		// What we tell others must outlive the database's power, whatever it is set to.
+		if q.Dialect == PostgreSQL {
+			if _, err := tx.ExecContext(ctx, `SET LOCAL synchronous_commit = on`); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE indelible_gate SET turn = turn + 1`); err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func (r *rescuer) look(ctx context.Context) error {
 			r.seen[id] = is
 			continue
 		}
-		if now.Sub(was.since) < r.q.pace.expiry {
+		if now.Sub(was.since) < r.q.Pace.Expiry {
 			continue
 		}
 		if err := r.takeOver(ctx, id, was); err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ var errEnding = errors.New("the worker is ending")
 func (q *Queue) client(workers *river.Workers) (*river.Client[*sql.Tx], error) {
 	cfg := &river.Config{
 		JobTimeout: -1, // runs take hours; who died shows by the lease
-		Logger:     q.Log, PollOnly: true, FetchPollInterval: q.pace.poll, FetchCooldown: min(q.pace.poll, river.FetchCooldownDefault),
+		Logger:     slog.New(&sparing{Handler: q.Log.Handler()}), PollOnly: true, FetchPollInterval: q.Pace.Poll, FetchCooldown: min(q.Pace.Poll, river.FetchCooldownDefault),
 	}
 	if workers != nil {
 		cfg.Workers = workers
@@ -47,12 +48,12 @@ func (q *Queue) Work(ctx context.Context) error {
 		return fmt.Errorf("start workers: %w", err)
 	}
 	var all sync.WaitGroup
-	all.Go(func() { q.every(ctx, q.pace.tick, "plan", q.plan) })
+	all.Go(func() { q.every(ctx, q.Pace.Tick, "plan", q.plan) })
 	if q.Record != nil {
-		all.Go(func() { q.every(ctx, q.pace.tick, "record", q.drain) })
+		all.Go(func() { q.every(ctx, q.Pace.Tick, "record", q.drain) })
 	}
 	rescuer := &rescuer{q: q, seen: make(map[string]sighting)}
-	all.Go(func() { q.every(ctx, q.pace.look, "look for runs whose worker died", rescuer.look) })
+	all.Go(func() { q.every(ctx, q.Pace.Look, "look for runs whose worker died", rescuer.look) })
 	<-ctx.Done()
 	all.Wait()
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
@@ -101,7 +102,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[attemptArgs]) error {
 	t, err := w.q.begin(ctx, job.Args.Run, job.ID)
 	switch {
 	case errors.Is(err, errLater):
-		return river.JobSnooze(w.q.pace.later)
+		return river.JobSnooze(w.q.Pace.Later)
 	case err != nil || t == nil:
 		return err
 	}
@@ -146,7 +147,7 @@ func (w *worker) finish(ctx context.Context, t *Turn, result any, failed error) 
 		w.q.Log.Warn("run lost to another worker; nothing was committed", "run", t.ID)
 		return nil
 	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.q.pace.expiry)
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.q.Pace.Expiry)
 	defer cancel()
 	for {
 		err := t.end(within, result, failed)
@@ -157,7 +158,7 @@ func (w *worker) finish(ctx context.Context, t *Turn, result any, failed error) 
 		}
 		select {
 		case <-within.Done():
-		case <-time.After(w.q.pace.tick):
+		case <-time.After(w.q.Pace.Tick):
 		}
 	}
 }

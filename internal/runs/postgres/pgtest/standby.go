@@ -36,6 +36,16 @@ func (c *Cluster) Restart(t testing.TB, settings ...string) {
 	}
 }
 
+// Resume starts a cluster again that was killed, where it was: those who were
+// connected find it.
+func (c *Cluster) Resume(t testing.TB) {
+	t.Helper()
+	c.Kill()
+	if err := c.launch(nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Promote makes a primary of a standby.
 func (c *Cluster) Promote(t testing.TB) {
 	t.Helper()
