@@ -146,7 +146,10 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
 		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: v.latest, Exports: queue, Log: log,
 		Tokens: tokens, Gauges: func() []api.Gauge { return certificateGauges(certificates) },
-		Decisions: decide,
+		Decisions: decide, TenantLimit: func(tenant string) (l api.TenantLimit) {
+			l.Events, l.Bytes = d.Config.Limits.Of(tenant)
+			return l
+		},
 	})
 	if err != nil {
 		return err

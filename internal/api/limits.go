@@ -49,25 +49,49 @@ func (l *limits) look(key string) *Problem {
 }
 
 func (l *limits) begin() {
-	if l.buckets == nil { // keys are few: the server's own
+	if l.buckets == nil {
 		l.buckets, l.looks = make(map[string]*bucket), make(map[string]*bucket)
 	}
 }
 
+// maxBuckets is how many callers are counted apart; those beyond are counted as one.
+const maxBuckets = 20_000
+
 func (l *limits) from(buckets map[string]*bucket, key string, rate float64, n int) *Problem {
 	now := l.clock()
 	b := buckets[key]
+	if b == nil && len(buckets) >= maxBuckets {
+		for name, old := range buckets {
+			if now.Sub(old.at) > time.Minute { // it owes nothing any more
+				delete(buckets, name)
+			}
+		}
+		if len(buckets) >= maxBuckets {
+			key = ""
+			b = buckets[key]
+		}
+	}
 	if b == nil {
 		b = &bucket{left: burst * rate, at: now}
 		buckets[key] = b
 	}
-	b.left = min(burst*rate, b.left+now.Sub(b.at).Seconds()*rate)
-	b.at = now
-	// Whoever has anything left may send one batch: the rest is owed.
-	if b.left <= 0 {
-		wait := time.Duration(-b.left / rate * float64(time.Second))
-		return problem(http.StatusTooManyRequests, "rate", "this key asks for more than it may").after(max(time.Second, wait.Round(time.Second)))
+	if wait := b.take(now, rate, n); wait > 0 {
+		return problem(http.StatusTooManyRequests, "rate", "this key asks for more than it may").after(wait)
 	}
-	b.left -= float64(n)
 	return nil
 }
+
+// take takes n from a bucket that fills at a rate, or says how long to wait.
+// Whoever has anything left may send one batch: the rest is owed.
+func (b *bucket) take(now time.Time, rate float64, n int) (wait time.Duration) {
+	b.left = min(burst*rate, b.left+now.Sub(b.at).Seconds()*rate)
+	b.at = now
+	if b.left <= 0 {
+		return min(max(time.Second, time.Duration(-b.left/rate*float64(time.Second)).Round(time.Second)), longestRetry)
+	}
+	b.left -= float64(n)
+	return 0
+}
+
+// longestRetry is the longest wait that is asked for, but for a day's quota.
+const longestRetry = time.Hour

@@ -54,6 +54,7 @@ var titles = map[string]string{
 	"too_many":          "There are too many already",
 	"no_keys":           "There are no keys",
 	"conflict":          "The id is taken by another event",
+	"quota":             "The tenant has sent what it may today",
 	"rate":              "Too many requests",
 	"busy":              "Too busy",
 	"store_unavailable": "The store does not answer",
@@ -70,6 +71,11 @@ func problem(status int, code, detail string) *Problem {
 func (p *Problem) after(d time.Duration) *Problem {
 	p.retryAfter = d
 	return p
+}
+
+// retry is how long to wait, in seconds: rounded up, so that nobody comes early.
+func (p *Problem) retry() string {
+	return strconv.FormatInt(int64((p.retryAfter+time.Second-1)/time.Second), 10)
 }
 
 // problemOf finds the problem of an error. What an error says of the machine's
@@ -130,7 +136,7 @@ func (p *Problem) write(w http.ResponseWriter) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(p.retryAfter/time.Second)))
+		h.Set("Retry-After", p.retry())
 	}
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="indelible"`)

@@ -57,7 +57,8 @@ type Config struct {
 
 	Exports *exports.Queue // nil: none are made
 
-	Patience time.Duration // with who reads nothing of a stream; 0: 10 s
+	Patience    time.Duration                   // with who reads nothing of a stream; 0: 10 s
+	TenantLimit func(tenant string) TenantLimit // nil: none has one
 
 	Rate float64 // events a second of one key; 0: 20,000
 
@@ -76,6 +77,7 @@ type Server struct {
 	cursorKey  [32]byte
 	metrics    *Metrics
 	limits     limits
+	quotas     quotas
 	large      seats // bodies in memory
 	downloads  seats
 	tails      seats
@@ -107,6 +109,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.tails = seats{all: maxTails, each: maxOwnTails, what: "streams"}
 	s.ending = make(chan struct{})
 	s.limits.rate, s.limits.clock = cfg.Rate, cfg.Clock
+	s.quotas.of, s.quotas.clock = cfg.TenantLimit, cfg.Clock
 	rand.Read(s.cursorKey[:])
 	if err := s.view.begin(ctx, s); err != nil {
 		return nil, err

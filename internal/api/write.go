@@ -8,6 +8,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
 	"indelible"
@@ -80,6 +81,9 @@ func (s *Server) postOne(a *asking, scope access.TenantScope, body []byte, store
 	e, err := s.parse(a, scope, body)
 	if err != nil {
 		return err
+	}
+	if p := s.quotas.take(e.TenantID, 1, len(body)); p != nil {
+		return p
 	}
 	pending, err := s.cfg.Recorder.Record(a.Context(), []*indelible.Event{e}, recorder.Options{AwaitStore: store})
 	if err != nil {
@@ -176,6 +180,7 @@ func (s *Server) postLines(a *asking, scope access.TenantScope, body []byte, sto
 	denied := false
 	for first := 0; first < len(texts); first += batchEvents {
 		var events []*indelible.Event
+		var sent [][]byte
 		var at []int
 		for i := first; i < min(first+batchEvents, len(texts)); i++ {
 			l := line{number: numbers[i]}
@@ -187,9 +192,21 @@ func (s *Server) postLines(a *asking, scope access.TenantScope, body []byte, sto
 				l.err = problem(http.StatusForbidden, "tenant_forbidden", "")
 				denied = true
 			default:
-				events, at = append(events, e), append(at, len(lines))
+				events, at, sent = append(events, e), append(at, len(lines)), append(sent, texts[i])
 			}
 			lines = append(lines, l)
+		}
+		if refused := s.quotas.within(events, sent); len(refused) > 0 {
+			var pass []*indelible.Event
+			var passAt []int
+			for k, e := range events {
+				if p := refused[e.TenantID]; p != nil {
+					lines[at[k]].err = p
+				} else {
+					pass, passAt = append(pass, e), append(passAt, at[k])
+				}
+			}
+			events, at = pass, passAt
 		}
 		pending, err := s.cfg.Recorder.Record(a.Context(), events, recorder.Options{AwaitStore: store})
 		for k, i := range at {
@@ -205,7 +222,26 @@ func (s *Server) postLines(a *asking, scope access.TenantScope, body []byte, sto
 			return err
 		}
 	}
+	if p := later(lines); p != nil {
+		if !slices.ContainsFunc(lines, func(l line) bool { return l.pending != nil || problemOf(l.err).retryAfter == 0 }) {
+			return p // all of it is to be sent again
+		}
+		a.w.Header().Set("Retry-After", p.retry())
+	}
 	return s.answerLines(a, lines, store)
+}
+
+// later is the problem of a line that can be sent again, and asks to wait longest.
+func later(lines []line) (longest *Problem) {
+	for _, l := range lines {
+		if l.err == nil {
+			continue
+		}
+		if p := problemOf(l.err); p.retryAfter > 0 && (longest == nil || p.retryAfter > longest.retryAfter) {
+			longest = p
+		}
+	}
+	return longest
 }
 
 func (s *Server) answerLines(a *asking, lines []line, store bool) error {

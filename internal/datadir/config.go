@@ -52,6 +52,8 @@ type Config struct {
 	Log *LogConfig `yaml:"log,omitempty"`
 	// Server says how a server meets the network; nil: plain HTTP on loopback.
 	Server *ServerConfig `yaml:"server,omitempty"`
+	// Limits are what each tenant may send to a server; nil: no tenant has one.
+	Limits *LimitsConfig `yaml:"limits,omitempty"`
 }
 
 // ExportsConfig is about exports that are asked for over HTTP.
@@ -164,6 +166,11 @@ const configHeader = `# The ledger in this directory. Flags and environment vari
 #   postgres: host=db.example dbname=flows user=indelible_export
 #   password_env: FLOWS_PASSWORD      or password_file, or ~/.pgpass
 #   sqlite: runs.db                   instead of postgres; relative to this directory
+# limits           what each tenant may send to the server; 0 or left out: no limit
+#   events_per_second: 2000
+#   bytes_per_day: 10000000000        in UTC, as JSON
+#   tenants:                          who has limits of their own
+#     acme: {events_per_second: 100}
 # exports.to       where the server writes the exports it is asked for: a folder,
 #                  relative to this directory, or s3://bucket/prefix; without it there are none
 # schedules.NAME   work that runs by itself while serve or worker runs: docs/operations.md
@@ -215,6 +222,11 @@ func LoadConfig(dir string) (*Config, error) {
 	}
 	if c.Server != nil {
 		if err := c.Server.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if c.Limits != nil {
+		if err := c.Limits.check(); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
