@@ -75,7 +75,7 @@ func (a *app) doctor(ctx context.Context, opt doctorOptions) error {
 	}
 	d := &diagnosis{OK: true, Findings: []finding{}, Quarantined: []quarantined{}, Guarantees: []string{}, Limits: []string{}}
 	d.good("configuration", "%s, in %s", dir.Config.Origin, dir.Config.Store.Describe())
-	a.checkKeys(d, dir)
+	a.checkKeys(ctx, d, dir)
 	a.checkWriting(ctx, d, dir, opt)
 	answers := a.checkStore(ctx, d, dir)
 	if answers {

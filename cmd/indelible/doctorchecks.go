@@ -44,7 +44,7 @@ func (a *app) policies(opt doctorOptions) error {
 
 // checkKeys looks at the keys, without showing them, and at what this
 // directory remembers to have signed.
-func (a *app) checkKeys(d *diagnosis, dir *datadir.Directory) {
+func (a *app) checkKeys(ctx context.Context, d *diagnosis, dir *datadir.Directory) {
 	infos, err := datadir.ListKeys(dir.Path)
 	if err == nil {
 		_, err = dir.LedgerConfig()
@@ -58,6 +58,14 @@ func (a *app) checkKeys(d *diagnosis, dir *datadir.Directory) {
 		d.bad("public key", "restore log.vkey, it is the key this log was handed out with", err)
 	} else {
 		d.good("public key", "log.vkey belongs to the log key")
+	}
+	switch text, err := a.unbacked(ctx, dir); {
+	case err != nil:
+		d.bad("key backup", "mend what is named, or restore the key store with `indelible keys restore`", err)
+	case text != "":
+		d.Findings = append(d.Findings, finding{"key backup", true, text, backupHint})
+	case dir.Encrypted():
+		d.good("key backup", "all keys that records are sealed with are in a backup that can be restored")
 	}
 	if m, err := ledger.ReadMark(disk.OS, dir.Path); err != nil {
 		d.bad("largest tree signed", "restore keys/signed.json with `indelible keys restore`; without it a rollback of the store would not be seen", err)

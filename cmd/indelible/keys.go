@@ -44,14 +44,21 @@ func (a *app) keysList(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	infos, err := datadir.ListKeys(a.dir)
+	warning := ""
 	if err == nil {
 		d := &datadir.Directory{Path: a.dir, Config: c} // the store is not needed
 		var more []datadir.KeyInfo
 		more, err = d.ListSealingKeys(ctx, a.env)
 		infos = append(infos, more...)
+		if err == nil {
+			warning, err = a.unbacked(ctx, d)
+		}
 	}
 	if err != nil {
 		return failf(exitFailure, "`indelible keys restore` brings back what was lost", "keys: %w", err)
+	}
+	if warning != "" {
+		fmt.Fprintf(a.stderr, "%s\nhint: %s\n", warning, backupHint)
 	}
 	if asJSON {
 		b, err := json.MarshalIndent(infos, "", "  ")

@@ -87,6 +87,27 @@ func (a *app) keysBackup(ctx context.Context, to []string, out, life string) err
 	return nil
 }
 
+// unbacked says which keys of an encrypted log die with this disk; empty: none.
+func (a *app) unbacked(ctx context.Context, d *datadir.Directory) (string, error) {
+	if !d.Encrypted() {
+		return "", nil
+	}
+	last, err := govern.LastBackup(d.Path, time.Now())
+	if err != nil {
+		return "", err
+	}
+	since, all, err := d.KeysSince(ctx, last, a.env)
+	switch {
+	case err != nil || since == 0 && !last.IsZero():
+		return "", err
+	case last.IsZero():
+		return fmt.Sprintf("no backup of the keys is noted here; with this disk go the log's own and %d that records are sealed with", all), nil
+	}
+	return fmt.Sprintf("%d of %d keys that records are sealed with were made since the backup of %s; with this disk goes what they open", since, all, last.Format(time.RFC3339)), nil
+}
+
+const backupHint = "`indelible keys backup --to age1…`, on a schedule"
+
 // restoreOptions are what is needed to open a backup.
 type restoreOptions struct {
 	identity  string

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -77,9 +78,17 @@ func TestBackUpKeyStore(t *testing.T) {
 	identity, recipient := newIdentity(t)
 	m := sealedMachine(t)
 	backup := filepath.Join(t.TempDir(), "keys.age")
+	m.run("keys", "list").want(exitOK, "no backup of the keys is noted here", "hint: ")
 	m.run("keys", "backup", "--to", recipient, "--out", backup).want(exitOK)
+	if o := m.run("keys", "list").want(exitOK); strings.Contains(o.err, "backup") {
+		t.Errorf("with a backup of all keys: %s", o.err)
+	}
+	m.run("doctor").want(exitOK, "all keys that records are sealed with are in a backup")
 	m.runWith(`{"timestamp":"2025-01-02T03:04:05Z","event_type":"data_access","user_id":"newcomer","tenant_id":"tenant-1","resource_type":"dataset","resource_id":"d","action":"read","outcome":"success","id":"f0000000-0000-4000-8000-000000000001"}`,
 		"append", "-q").want(exitOK)
+	// The new person's key and no other is in no backup: the copies say so.
+	m.run("keys", "list").want(exitOK, "1 of ", "were made since the backup of")
+	m.run("doctor").want(exitOK, "1 of ", "were made since the backup of", "keys backup")
 	for _, name := range []string{"root.key", "keys.db"} {
 		if err := os.Remove(filepath.Join(m.dir, "keys", name)); err != nil {
 			t.Fatal(err)

@@ -61,7 +61,7 @@ func (d *Directory) Backup(ctx context.Context, life Duration) (*Backup, error) 
 	} else if pending {
 		return nil, ErrRotating
 	}
-	now := time.Now().UTC().Truncate(time.Second)
+	now := time.Now().UTC().Truncate(time.Millisecond) // keys made later are not in it
 	b := &Backup{Format: backupFormat, Created: now, Expires: now.Add(time.Duration(life)), Origin: d.Config.Origin, LogID: d.Config.LogID}
 	for _, name := range []string{logKeyName, previousKeyName} {
 		f, err := readKey(d.Path, name, "log key", ed25519.SeedSize)

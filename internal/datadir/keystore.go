@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -120,6 +121,20 @@ func (b *Backup) saveKeyStore(dir string) (written []string, err error) {
 		written = append(written, filepath.Join("keys", f.name))
 	}
 	return written, nil
+}
+
+// KeysSince counts the keys that records are sealed with, and those of them that
+// were made after a time.
+func (d *Directory) KeysSince(ctx context.Context, at time.Time, env Env) (since, all int, err error) {
+	if d.Config.Keys == nil {
+		return 0, 0, nil
+	}
+	keys, err := d.OpenKeys(ctx, true, env)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, keys.Close()) }()
+	return keys.MadeSince(ctx, at)
 }
 
 // ListSealingKeys describes the keys that records are sealed with.

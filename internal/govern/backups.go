@@ -31,6 +31,18 @@ func NoteBackup(dir string, created, expires time.Time) error {
 	return writeList(backupsPath(dir), append(backups, Backup{created, expires}))
 }
 
+// LastBackup is when the newest backup was made that can still be restored; zero
+// if none is noted.
+func LastBackup(dir string, now time.Time) (last time.Time, err error) {
+	backups, err := ReadBackups(dir)
+	for _, b := range backups {
+		if b.Expires.After(now) && b.Created.After(last) {
+			last = b.Created
+		}
+	}
+	return last, err
+}
+
 // backupsUntil says whether a backup made before an erasure is still alive.
 func backupsUntil(backups []Backup, erased, now time.Time) (state string, until *time.Time) {
 	for _, b := range backups {

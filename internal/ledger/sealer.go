@@ -11,7 +11,10 @@ import (
 var ErrKeysAway = errors.New("the keys cannot be reached")
 
 // A Sealer opens what the committer must see of a record and seals the
-// payloads of tenant leaves. Everything else about keys is not the ledger's.
+// payloads of tenant leaves. Everything else about keys is not the ledger's. What
+// it is given it neither changes nor keeps, nor anything that points into it: the
+// buffers that descriptors and payloads stand in are used again once the segment
+// is committed.
 type Sealer interface {
 	// OpenDescriptor opens the tenant descriptor of a journal record.
 	OpenDescriptor(descriptor []byte) (tenantID string, salt [32]byte, err error)

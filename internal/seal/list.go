@@ -54,5 +54,17 @@ func (k *Keys) List(ctx context.Context) (list []Listed, err error) {
 	return list, rows.Err()
 }
 
+// MadeSince counts the keys that have material, and those of them that were made
+// after a time: what a copy of the store from then does not hold.
+func (k *Keys) MadeSince(ctx context.Context, at time.Time) (since, all int, err error) {
+	err = k.db.QueryRowContext(ctx, `
+		SELECT coalesce(sum(created > ?1), 0), count(*)
+		FROM (SELECT created FROM tenants WHERE wrapped IS NOT NULL UNION ALL SELECT created FROM keys WHERE wrapped IS NOT NULL)`, at.UnixMilli()).Scan(&since, &all)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count keys: %w", err)
+	}
+	return since, all, nil
+}
+
 // Describe is what the root key says of itself.
 func (k *Keys) Describe(ctx context.Context) (Description, error) { return k.opt.Root.Describe(ctx) }
