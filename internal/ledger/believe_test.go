@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
 )
 
 // TestReadersBelieveNothing changes bytes under readers and a starting writer.
@@ -27,7 +26,7 @@ func TestReadersBelieveNothing(t *testing.T) {
 		}
 		truth[e.Index] = e
 	}
-	whole, err := r.ProveTenant(t.Context(), "bolt", recorder.Plain)
+	whole, err := r.ProveTenant(t.Context(), "bolt", f.sealer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +69,7 @@ func TestReadersBelieveNothing(t *testing.T) {
 				}
 			}
 		}
-		if c, err := r.ProveTenant(t.Context(), "bolt", recorder.Plain); err == nil {
+		if c, err := r.ProveTenant(t.Context(), "bolt", f.sealer); err == nil {
 			if _, err := c.Check(f.vkey); err != nil || len(c.Leaves) != len(whole.Leaves) {
 				t.Errorf("%s: evidence of %d leaves, want %d: %v", what, len(c.Leaves), len(whole.Leaves), err)
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"indelible/internal/disk/disktest"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
+	"indelible/internal/seal"
+	"indelible/internal/seal/keyfile"
 	"indelible/internal/store"
 )
 
@@ -57,6 +60,7 @@ type world struct {
 	logID  indelible.ID
 	logKey ed25519.PrivateKey
 	idKey  [32]byte
+	sealer recorder.Sealer
 }
 
 var keys = func() (k [8]ed25519.PrivateKey) {
@@ -71,13 +75,48 @@ func publicKey(key ed25519.PrivateKey) (p indelible.PublicKey) {
 	return p
 }
 
-// newWorld makes a log in an empty store, written by data directory 1.
+// newWorld makes a log in an empty store, written by data directory 1. Its
+// records are encrypted, as they are where nobody asks for anything else.
 func newWorld(t testing.TB, st store.Store) (*world, *directory) {
 	t.Helper()
 	return newWorldOn(t, st, disktest.New())
 }
 
 func newWorldOn(t testing.TB, st store.Store, fsys disk.FS) (*world, *directory) {
+	t.Helper()
+	return newWorldWith(t, st, fsys, sealing)
+}
+
+// newPlainWorld makes a log whose records anybody can read.
+func newPlainWorld(t testing.TB, st store.Store) (*world, *directory) {
+	t.Helper()
+	return newWorldWith(t, st, disktest.New(), func(*world) recorder.Sealer { return recorder.Plain })
+}
+
+// sealing makes the key store of a world. It survives whatever happens to the
+// disks of the tests: nothing is acknowledged before its keys are safe.
+func sealing(w *world) recorder.Sealer {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	root, err := keyfile.Create(filepath.Join(dir, "root.key"), nil)
+	if err == nil {
+		err = seal.Create(w.t.Context(), filepath.Join(dir, "keys.db"), w.origin)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	keys, err := seal.Open(w.t.Context(), filepath.Join(dir, "keys.db"), seal.Options{Origin: w.origin, Root: root})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { keys.Close() })
+	if err := keys.ApplyFences(w.t.Context(), 0, nil); err != nil { // an empty log has none
+		w.t.Fatal(err)
+	}
+	return &recorder.Sealed{Keys: keys, Origin: w.origin, IDKey: &w.idKey}
+}
+
+func newWorldWith(t testing.TB, st store.Store, fsys disk.FS, sealer func(*world) recorder.Sealer) (*world, *directory) {
 	t.Helper()
 	w := &world{t: t, store: st, clock: newClock(), origin: "indelible.invalid/test", logKey: keys[0]}
 	copy(w.logID[:], "log id of a test")
@@ -87,6 +126,7 @@ func newWorldOn(t testing.TB, st store.Store, fsys disk.FS) (*world, *directory)
 		t.Fatal(err)
 	}
 	w.vkey = vkey
+	w.sealer = sealer(w)
 	d := w.directory(1, fsys, 1)
 	if err := ledger.Create(t.Context(), d.config()); err != nil {
 		t.Fatal(err)
@@ -121,7 +161,7 @@ func (w *world) directory(n int, fsys disk.FS, epoch uint64) *directory {
 func (d *directory) config() ledger.Config {
 	return ledger.Config{
 		Store: d.store, FS: d.fs, Dir: "/data", Origin: d.w.origin, LogID: d.w.logID,
-		LogKeys: []ed25519.PrivateKey{d.w.logKey}, Writer: d.writer, IDKey: &d.w.idKey, Sealer: recorder.Plain,
+		LogKeys: []ed25519.PrivateKey{d.w.logKey}, Writer: d.writer, IDKey: &d.w.idKey, Sealer: d.w.sealer,
 		CommitEvery: time.Millisecond, PublishEvery: publishEvery, Clock: d.w.clock.Now,
 	}
 }
@@ -156,7 +196,7 @@ func (d *directory) tryOpen(change ...func(*ledger.Config)) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &writer{d: d, t: d.w.t, ledger: l, recorder: recorder.New(l, cfg, recorder.Plain)}
+	p := &writer{d: d, t: d.w.t, ledger: l, recorder: recorder.New(l, cfg, cfg.Sealer.(recorder.Sealer))}
 	d.w.t.Cleanup(func() { p.close() })
 	return p, nil
 }
@@ -282,5 +322,13 @@ func (w *world) payload(e *indelible.Event) []byte {
 	if err := e.Validate(); err != nil {
 		w.t.Fatal(err)
 	}
-	return recorder.Plain.Payload(e)
+	keys := &ledger.TenantKeys{Ref: indelible.TenantRef(&w.idKey, e.TenantID)}
+	payload, made, err := w.sealer.Seal(w.t.Context(), keys, e)
+	if err == nil {
+		err = w.sealer.Durable(w.t.Context(), made)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return payload
 }

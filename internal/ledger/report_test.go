@@ -9,7 +9,6 @@ import (
 
 	"indelible"
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
 	"indelible/internal/store"
 )
 
@@ -29,7 +28,7 @@ func (w *world) verifyStore(st store.Store, change ...func(*ledger.VerifyOptions
 }
 
 func (w *world) tryVerify(st store.Store, change ...func(*ledger.VerifyOptions)) (*ledger.Report, error) {
-	opt := ledger.VerifyOptions{VerifierKey: w.vkey, OwnKey: true, IDKey: &w.idKey, Opener: recorder.Plain, Workers: 2, Clock: w.clock.Now}
+	opt := ledger.VerifyOptions{VerifierKey: w.vkey, OwnKey: true, IDKey: &w.idKey, Opener: w.sealer, Workers: 2, Clock: w.clock.Now}
 	for _, c := range change {
 		c(&opt)
 	}
@@ -108,7 +107,7 @@ func (w *world) recorded() map[string][]string {
 		if !e.Leaf.Kind.Recorded() {
 			continue
 		}
-		tenant, id, err := recorder.Plain.EventIdentity(e.Payload)
+		tenant, id, err := w.sealer.EventIdentity(e.Payload)
 		if err != nil {
 			w.t.Fatal(err)
 		}

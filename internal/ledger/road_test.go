@@ -10,7 +10,7 @@ import (
 // and restarts, and the log verifies.
 func TestRoad(t *testing.T) {
 	t.Parallel()
-	w, d := newWorld(t, newMemory(false))
+	w, d := newPlainWorld(t, newMemory(false))
 	var all []*indelible.Event
 	n := 0
 	for range 3 {

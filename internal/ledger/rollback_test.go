@@ -10,7 +10,6 @@ import (
 	"indelible"
 	"indelible/internal/disk/disktest"
 	"indelible/internal/ledger"
-	"indelible/internal/recorder"
 	"indelible/internal/store"
 	"indelible/internal/store/storetest"
 )
@@ -28,7 +27,7 @@ type history struct {
 func newHistory(t *testing.T) *history {
 	t.Helper()
 	mem := newMemory(false)
-	w, d := newWorld(t, mem)
+	w, d := newPlainWorld(t, mem)
 	h := &history{world: w, d: d, now: mem}
 	p := d.open().ready()
 	p.commit(events("acme", 0, 10)...)
@@ -179,7 +178,7 @@ func TestDropEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	complete, err := reader.ProveTenant(t.Context(), "acme", recorder.Plain)
+	complete, err := reader.ProveTenant(t.Context(), "acme", h.sealer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +203,7 @@ func TestDropEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, err := reader.ProveTenant(t.Context(), "acme", recorder.Plain)
+	now, err := reader.ProveTenant(t.Context(), "acme", w.sealer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +294,7 @@ func TestForgedHeads(t *testing.T) {
 	for forger.Size() < h.last.Size {
 		draft := forger.Begin()
 		if forger.Size() == 1 {
-			draft.Tenant("acme", recorder.Plain.SealTenant)
+			draft.Tenant("acme", h.sealer.SealTenant)
 		}
 		for n := forger.Size() + uint64(draft.Len()); n < h.last.Size-1; n++ {
 			draft.Event(1, indelible.Ref{byte(n)}, h.payload(event("acme", int(n))))
