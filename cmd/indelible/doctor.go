@@ -14,6 +14,8 @@ import (
 
 type doctorOptions struct {
 	iam, bucketPolicy, journal, confirmClock, json bool
+
+	exports []string
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -32,6 +34,7 @@ it cannot. Exit code 1 if something is wrong, with a hint for each.`,
 	f.BoolVar(&opt.bucketPolicy, "bucket-policy", false, "print the bucket policy that should stand, and nothing else")
 	f.BoolVar(&opt.journal, "journal", false, "take damage out of the journal, so that what follows it can be read")
 	f.BoolVar(&opt.confirmClock, "confirm-clock", false, "accept this machine's clock as it is, and let commit times step back to it")
+	f.StringArrayVar(&opt.exports, "exports", nil, "also look at s3://bucket/prefix, where datasets go; those of schedules are looked at anyway")
 	f.BoolVar(&opt.json, "json", false, "print the findings as JSON")
 	return cmd
 }
@@ -82,6 +85,9 @@ func (a *app) doctor(ctx context.Context, opt doctorOptions) error {
 		a.checkLog(ctx, d, dir)
 	}
 	a.checkSources(ctx, d, dir)
+	if err := a.checkExports(ctx, d, dir, opt.exports); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

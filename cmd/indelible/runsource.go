@@ -114,7 +114,7 @@ func (a *app) checkSources(ctx context.Context, d *diagnosis, dir *datadir.Direc
 		for _, f := range s.Check(ctx) {
 			if f.OK {
 				d.good(title+": "+f.Name, "%s", f.Detail)
-				d.Findings[len(d.Findings)-1].Hint = f.Hint
+				d.hint("%s", f.Hint)
 				continue
 			}
 			d.bad(title+": "+f.Name, f.Hint, errors.New(f.Detail))
