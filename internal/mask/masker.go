@@ -198,19 +198,18 @@ func (m *Masker) checked(dst, src []byte, u unit, field string, always bool) ([]
 	if len(m.edits) == 0 && !always {
 		return dst, nil
 	}
-	for range 4 {
+	for tries := 4; ; tries-- {
 		m.checking = true
 		m.again = m.mask(m.again[:0], dst[from:], u, field)
 		m.checking = false
-		if len(m.residue) == 0 {
-			return dst, nil
+		if len(m.residue) == 0 || tries == 0 {
+			return dst, slices.Clone(m.residue)
 		}
 		m.again = append(m.again[:0], dst[from:]...)
 		m.repeated = true // what is kept was counted already
 		dst = m.mask(dst[:from], m.again, u, field)
 		m.repeated = false
 	}
-	return dst, slices.Clone(m.residue)
 }
 
 // Counts are the findings of all records so far.

@@ -197,6 +197,18 @@ func TestPolicyRefuses(t *testing.T) {
 	}
 }
 
+// TestResidue: what cannot be masked so that it is not found again is named.
+func TestResidue(t *testing.T) {
+	t.Parallel()
+	m, err := mask.New(compiled(t, &mask.Policy{Rules: []mask.Rule{{ID: "loud", Type: "LOUD", Pattern: `LOUD`}}}), mask.Options{Redact: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, left := m.Record(nil, []byte(`{"m":"LOUD"}`), false); len(left) != 1 || left[0] != "LOUD" {
+		t.Errorf("%s, left %v", out, left)
+	}
+}
+
 func TestOwnRules(t *testing.T) {
 	t.Parallel()
 	p := compiled(t, &mask.Policy{
@@ -244,6 +256,17 @@ func TestDeep(t *testing.T) {
 	objects := strings.Repeat(`{"a":`, 10000) + `"bob@example.com"` + strings.Repeat(`}`, 10000)
 	if got := string(m.Line(nil, []byte(objects))); !strings.Contains(got, "[EMAIL_ADDRESS]") {
 		t.Error("objects: not found")
+	}
+}
+
+// TestLong: a string of 30 MB is masked like any other, at both ends.
+func TestLong(t *testing.T) {
+	t.Parallel()
+	middle := strings.Repeat("at step 12 of 40: nothing to see. ", 30<<20/34)
+	in := `{"m":"bob@example.com ` + middle + `\n card 4111 1111 1111 1111","n":1}`
+	out, left := redacting(t).Record(nil, []byte(in), false)
+	if want := `{"m":"[EMAIL_ADDRESS] ` + middle + `\n card [CREDIT_CARD]","n":1}`; len(left) > 0 || string(out) != want {
+		t.Errorf("%d bytes became %d, want %d; left %v", len(in), len(out), len(want), left)
 	}
 }
 
