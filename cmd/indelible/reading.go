@@ -13,6 +13,7 @@ import (
 	"indelible/internal/datadir"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
+	"indelible/internal/store"
 )
 
 // reading is a ledger opened for reading: no lock, no secret but the id-key,
@@ -31,15 +32,11 @@ func (a *app) openForReading(ctx context.Context) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	vkey, err := d.VerifierKey()
+	vkey, err := verifierKey(d)
 	if err != nil {
-		return nil, failf(exitUnverified, "restore log.vkey; nothing is shown that cannot be proved", "no key to verify with: %w", err)
+		return nil, err
 	}
-	r, err := ledger.NewReader(ctx, d.Store, vkey)
-	if errors.Is(err, ledger.ErrWrongKey) {
-		// The key is the ledger's own: the checkpoint is somebody else's.
-		return nil, failf(exitTampered, "run `indelible verify` for the whole picture", "checkpoint: %w", err)
-	}
+	r, err := newReader(ctx, d, vkey)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +53,44 @@ func (a *app) openForReading(ctx context.Context) (*reading, error) {
 		return nil, err
 	}
 	return &reading{r, logName(d), vkey, idKey, sealer}, nil
+}
+
+func verifierKey(d *datadir.Directory) (string, error) {
+	vkey, err := d.VerifierKey()
+	if err != nil {
+		return "", failf(exitUnverified, "restore log.vkey; nothing is shown that cannot be proved", "no key to verify with: %w", err)
+	}
+	return vkey, nil
+}
+
+func newReader(ctx context.Context, d *datadir.Directory, vkey string) (*ledger.Reader, error) {
+	r, err := ledger.NewReader(ctx, d.Store, vkey)
+	if errors.Is(err, ledger.ErrWrongKey) {
+		// The key is the ledger's own: the checkpoint is somebody else's.
+		return nil, failf(exitTampered, "run `indelible verify` for the whole picture", "checkpoint: %w", err)
+	}
+	return r, err
+}
+
+// openToServe opens the published log for a server. A store that does not answer
+// leaves it without a reader: events are taken meanwhile. Records are opened with
+// the writer's keys.
+func (a *app) openToServe(ctx context.Context, d *datadir.Directory) (*reading, error) {
+	vkey, err := verifierKey(d)
+	if err != nil {
+		return nil, err
+	}
+	idKey, err := datadir.LoadIDKey(a.dir)
+	if err != nil {
+		idKey = nil
+	}
+	wait, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	r, err := newReader(wait, d, vkey)
+	if ctx.Err() == nil && (errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)) {
+		r, err = nil, nil
+	}
+	return &reading{r, logName(d), vkey, idKey, nil}, err
 }
 
 // logName is what a log is called that no other is.

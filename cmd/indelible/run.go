@@ -45,7 +45,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	for _, end := range a.atEnd {
 		err = errors.Join(err, end())
 	}
-	if ctx.Err() != nil && err != nil {
+	if ctx.Err() != nil && err != nil && !errors.Is(err, ledger.ErrOtherWriter) {
 		fmt.Fprintln(a.stderr, "interrupted")
 		return exitInterrupted
 	}

@@ -89,11 +89,11 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	if err != nil {
 		return usagef("write them as docs.cedarpolicy.com says; the program's own are a good begin", "--policies: %w", err)
 	}
-	r, err := a.openForReading(ctx)
+	d, err := datadir.Open(ctx, a.dir, a.env)
 	if err != nil {
 		return err
 	}
-	d, err := datadir.Open(ctx, a.dir, a.env)
+	r, err := a.openToServe(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,8 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	server, err := api.New(ctx, api.Config{
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
 		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: v.latest, Exports: queue, Log: log,
-		Tokens: tokens, Gauges: func() []api.Gauge { return certificateGauges(certificates) },
+		Tokens: tokens, Gauges: func() []api.Gauge { return a.gauges(s, v, certificates) },
+		Open:      func(ctx context.Context) (*ledger.Reader, error) { return newReader(ctx, d, r.vkey) },
 		Decisions: decide, TenantLimit: func(tenant string) (l api.TenantLimit) {
 			l.Events, l.Bytes = d.Config.Limits.Of(tenant)
 			return l
@@ -198,8 +199,14 @@ func (a *app) answer(ctx context.Context, listener net.Listener, web *http.Serve
 	case err := <-ended:
 		return err
 	case <-s.ledger.Done():
-		web.Close()
-		return fmt.Errorf("the ledger has stopped: %w", s.ledger.Err())
+		defer web.Close()
+		err := fmt.Errorf("the ledger has stopped: %w", s.ledger.Err())
+		if errors.Is(err, ledger.ErrOtherWriter) {
+			// Begun again it would be refused. Up, and not ready, it is noticed.
+			log.Error("another writer has this log; nothing is taken here any more", "err", err)
+			<-ctx.Done()
+		}
+		return err
 	case <-ctx.Done():
 	}
 	log.Info("ending")
@@ -248,6 +255,7 @@ type verification struct {
 	vkey    string
 	log     *slog.Logger
 	report  atomic.Pointer[json.RawMessage]
+	ended   atomic.Pointer[outcome]
 }
 
 func (v *verification) latest() json.RawMessage {
@@ -259,6 +267,11 @@ func (v *verification) latest() json.RawMessage {
 
 // keep makes a report the latest.
 func (v *verification) keep(report *ledger.Report) {
+	o := &outcome{verifyCode(report), time.Now()}
+	if before := v.ended.Load(); before != nil && before.code == exitTampered && report.Range != nil {
+		o.code = exitTampered // a part that is well does not mend another
+	}
+	v.ended.Store(o)
 	if b, err := json.Marshal(report); err == nil {
 		v.report.Store((*json.RawMessage)(&b))
 	}
@@ -274,6 +287,7 @@ func (v *verification) run(ctx context.Context, every time.Duration) {
 			return
 		case err != nil:
 			v.log.Error("the log could not be verified", "err", err)
+			v.ended.Store(&outcome{exitUnverified, time.Now()})
 		case report.Result != ledger.ResultOK:
 			v.log.Error("verification", "result", report.Result, "problems", len(report.Problems))
 		default:

@@ -86,6 +86,10 @@ func (s *Server) authenticated(next func(*asking) error) http.Handler {
 				return
 			}
 		}
+		if p := s.unseen(r); p != nil {
+			p.write(w)
+			return
+		}
 		reason := r.Header.Get("X-Justification")
 		if len(reason) > 1000 || !utf8.ValidString(reason) {
 			problem(http.StatusBadRequest, "bad_request", "X-Justification has at most 1000 bytes of UTF-8").write(w)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"indelible/internal/ledger"
 )
 
 // Metrics counts what a server does, in the text format of Prometheus. There is
@@ -90,6 +93,7 @@ func (s *Server) WriteMetrics(w io.Writer) {
 		{"indelible_index_leaves", "gauge", "Leaves the search index has seen.", s.view.now().indexed},
 		{"indelible_journal_pending_bytes", "gauge", "Bytes in the journal that are not in the store.", st.Pending},
 		{"indelible_store_up", "gauge", "1 while the store answers.", up(st.StoreErr == nil)},
+		{"indelible_fenced", "gauge", "1 when another writer has this log.", up(errors.Is(s.cfg.Ledger.Err(), ledger.ErrOtherWriter))},
 		{"indelible_ready", "gauge", "1 while events are taken.", up(s.cfg.Ledger.Err() == nil)},
 	} {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %v\n", v.name, v.help, v.name, v.kind, v.name, v.value)

@@ -119,7 +119,7 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusGone, "erased", "it expired under the retention policy; its leaf is in the log")
 	case errors.Is(err, indelible.ErrSealed):
 		return problem(http.StatusGone, "erased", "it was erased; its leaf is in the log")
-	case errors.Is(err, journal.ErrFull), errors.Is(err, ledger.ErrOverdue), errors.Is(err, journal.ErrClosed), errors.Is(err, ledger.ErrClosed), errors.Is(err, journal.ErrBroken):
+	case errors.Is(err, journal.ErrFull), errors.Is(err, ledger.ErrOverdue), errors.Is(err, journal.ErrClosed), errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrOtherWriter), errors.Is(err, journal.ErrBroken):
 		return problem(http.StatusServiceUnavailable, "busy", "nothing can be recorded for now").after(5 * time.Second)
 	case errors.Is(err, store.ErrUnavailable):
 		return problem(http.StatusServiceUnavailable, "store_unavailable", "").after(5 * time.Second)

@@ -41,8 +41,9 @@ type Config struct {
 	Ledger   Ledger
 	Recorder *recorder.Recorder
 	Sealer   recorder.Sealer
-	Store    store.Store // for the log's public objects
-	Reader   *ledger.Reader
+	Store    store.Store                                   // for the log's public objects
+	Reader   *ledger.Reader                                // nil: the store is away
+	Open     func(context.Context) (*ledger.Reader, error) // makes it when the store is back
 	Index    search.Index
 
 	Keys      *access.Keys

@@ -3,10 +3,13 @@ package api
 import (
 	"context"
 	"errors"
+	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"indelible/internal/history"
+	"indelible/internal/ledger"
 	"indelible/internal/search"
 )
 
@@ -61,8 +64,25 @@ func (v *view) begin(ctx context.Context, s *Server) error {
 	if err != nil {
 		return err
 	}
-	v.set(&history.Log{Reader: s.cfg.Reader, Sealer: s.cfg.Sealer}, next)
+	v.set(s.logOf(s.cfg.Reader), next)
 	return nil
+}
+
+// logOf is the log a reader reads; nil if there is none yet.
+func (s *Server) logOf(r *ledger.Reader) *history.Log {
+	if r == nil {
+		return nil
+	}
+	return &history.Log{Reader: r, Sealer: s.cfg.Sealer}
+}
+
+// unseen answers while the store has been away since the server began: nothing can
+// be read. Events are taken, and keys are no matter of the store.
+func (s *Server) unseen(r *http.Request) *Problem {
+	if s.view.now().log != nil || r.Pattern == "POST /v1/events" || strings.Contains(r.Pattern, " /v1/keys") {
+		return nil
+	}
+	return problem(http.StatusServiceUnavailable, "store_unavailable", "").after(5 * time.Second)
 }
 
 // lookEvery is how often it is looked whether the log has grown.
@@ -89,6 +109,14 @@ func (v *view) follow(ctx context.Context, s *Server) {
 
 func (v *view) catchUp(ctx context.Context, s *Server) error {
 	before := v.now()
+	if before.log == nil {
+		reader, err := s.cfg.Open(ctx)
+		if err != nil {
+			return err
+		}
+		v.set(s.logOf(reader), before.indexed)
+		return nil
+	}
 	if before.indexed == before.log.Checkpoint().Size && s.cfg.Ledger.Status().Published <= before.indexed {
 		return nil
 	}

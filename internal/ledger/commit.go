@@ -39,13 +39,13 @@ func (l *Ledger) retry(ctx context.Context, f func() error) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := f()
 		if err == nil || !transient(err) {
-			if l.Status().StoreErr != nil {
+			if l.told().StoreErr != nil {
 				l.cfg.Log.Info("the store answers again")
 				l.setStatus(func(s *Status) { s.StoreErr = nil })
 			}
 			return err
 		}
-		if l.Status().StoreErr == nil {
+		if l.told().StoreErr == nil {
 			l.cfg.Log.Warn("the store is away; the journal goes on", "err", err)
 		}
 		l.setStatus(func(s *Status) {
@@ -125,7 +125,7 @@ func (l *Ledger) step(ctx context.Context) error {
 	l.mu.Unlock()
 	now := l.cfg.Clock()
 	closing := l.pub.idle() && (urgent && !l.moreThan(groups) || l.pub.due(l, now) <= 0)
-	if len(groups) == 0 && !l.owed() && l.Status().Published == l.state.edge.size && l.pub.daily(now) > 0 {
+	if len(groups) == 0 && !l.owed() && l.told().Published == l.state.edge.size && l.pub.daily(now) > 0 {
 		return nil // there is nothing to publish
 	}
 	for {
@@ -276,7 +276,6 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 	}
 	l.setStatus(func(s *Status) {
 		s.Size, s.LastSegment = size, l.state.lastSeq
-		s.Pending = l.pendingBytes()
 	})
 	return l.window.committed(size)
 }

@@ -146,7 +146,7 @@ func (l *Ledger) segmentOf(ctx context.Context, index uint64, try attempts) (uin
 func (l *Ledger) publishedEntry(ctx context.Context, index uint64, try attempts) (encoded []byte, err error) {
 	n := index / torchwood.TileWidth
 	err = try(ctx, func() error {
-		w := min(l.Status().Published-n*torchwood.TileWidth, torchwood.TileWidth)
+		w := min(l.told().Published-n*torchwood.TileWidth, torchwood.TileWidth)
 		b, err := readTile(ctx, l.cfg.Store, -1, int64(n), int(w))
 		if err != nil {
 			return err

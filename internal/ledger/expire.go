@@ -36,7 +36,7 @@ func (l *Ledger) Tenants() int {
 // and how many it met that a lock still keeps. It can stop anywhere and be
 // called again.
 func (l *Ledger) RemoveExpired(ctx context.Context, limit int) (removed, locked int, err error) {
-	published := l.Status().Published
+	published := l.told().Published
 	var expired []Expiry
 	for _, e := range l.Decided().Expired {
 		if e.Index < published {

@@ -147,7 +147,7 @@ const overdueMargin = time.Hour
 // its promise: what is said to be in the log within a day must not grow. Only
 // a store that is away for that long gets here.
 func (l *Ledger) checkOverdue() error {
-	away := l.Status().StoreErr
+	away := l.told().StoreErr
 	if away == nil {
 		return nil
 	}

@@ -178,6 +178,13 @@ func (l *Ledger) Err() error {
 
 // Status reports how things stand.
 func (l *Ledger) Status() Status {
+	s := l.told()
+	s.Pending = l.pendingBytes() // which grows while no commit tells of it
+	return s
+}
+
+// told is the status but for what is pending.
+func (l *Ledger) told() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.status
@@ -244,7 +251,7 @@ func (l *Ledger) Flush(ctx context.Context) error {
 // Away returns why the store is away, if it has not answered for patience, not
 // counting the time before begun.
 func (l *Ledger) Away(begun time.Time, patience time.Duration) error {
-	st := l.Status()
+	st := l.told()
 	since := st.StoreSince
 	if begun.After(since) {
 		since = begun

@@ -220,7 +220,7 @@ func (p *publisher) keepCheckpoint(ctx context.Context, l *Ledger, signed []byte
 // keepLast makes the locked copy of the last checkpoint, at shutdown. It is one
 // more witness of what was signed, so a store that does not answer is no error.
 func (p *publisher) keepLast(l *Ledger) {
-	if p.signedSize == p.keptSize || l.Status().StoreErr != nil {
+	if p.signedSize == p.keptSize || l.told().StoreErr != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

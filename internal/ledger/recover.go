@@ -80,7 +80,6 @@ func (l *Ledger) recover(ctx context.Context) error {
 	l.settleTenants()
 	l.setStatus(func(st *Status) {
 		st.Size, st.Published, st.LastSegment = s.edge.size, published, s.lastSeq
-		st.Pending = l.pendingBytes()
 	})
 	return nil
 }

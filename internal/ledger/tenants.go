@@ -157,7 +157,7 @@ func (l *Ledger) Lookup(ctx context.Context, ref indelible.Ref, all bool) (p Pla
 		find = l.window.lookupAll
 	}
 	index, found, err := find(ref)
-	if st := l.Status(); err != nil || !found || index >= st.Size || st.StoreErr != nil {
+	if st := l.told(); err != nil || !found || index >= st.Size || st.StoreErr != nil {
 		return p, nil, false, err
 	}
 	leaf, payload, err := l.earlier(ctx, nil, index, once)
