@@ -41,7 +41,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("not a line of this format: %q", line)
 		}
 	}
-	manual, err := os.ReadFile("../../docs/operations.md")
+	manual, err := os.ReadFile("../../docs/server.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,6 +129,7 @@ var forTests = []string{
 	"github.com/google/go-cmp",
 	"github.com/gowebpki/jcs",
 	"github.com/rogpeppe/go-internal",
+	"github.com/goccy/go-yaml",
 	"github.com/go-jose/go-jose/v4",
 	"go.uber.org/goleak",
 	"pgregory.net/rapid",
