@@ -250,6 +250,27 @@ func TestRootKeyAway(t *testing.T) {
 	}
 }
 
+// Another root key makes no tenant's key in a store that has some: those would
+// be lost when the right one is back.
+func TestAnotherRootKey(t *testing.T) {
+	t.Parallel()
+	right := &memoryRoot{}
+	s := newKeyStore(t, right)
+	s.subject(acme, "maria")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.opt.Root = &memoryRoot{}
+	s.open()
+	if _, err := s.SubjectKey(t.Context(), bolt, person("jan"), "default"); !errors.Is(err, ErrUnknownKey) {
+		t.Errorf("a new tenant under another root key: %v", err)
+	}
+	s.opt.Root = right
+	s.again()
+	s.subject(bolt, "jan")
+	s.subject(acme, "maria")
+}
+
 // What the root key is told names nobody.
 func TestWrapContext(t *testing.T) {
 	t.Parallel()

@@ -94,8 +94,30 @@ func (k *Keys) readTenant(ctx context.Context, where string, arg any) (*tenant, 
 	return t, nil
 }
 
+// rootFits makes sure that the root key is the one of this store, before it wraps
+// anything for it: what another one wrapped would be lost when the right one is
+// back. The caller holds k.mu.
+func (k *Keys) rootFits(ctx context.Context) error {
+	for _, t := range k.byNo {
+		if t.wrap != nil {
+			return nil
+		}
+	}
+	t, err := k.readTenant(ctx, `no = (SELECT min(no) FROM tenants WHERE wrapped IS NOT NULL AND no >= ?)`, 0)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // it is the first
+	}
+	if err != nil {
+		return err
+	}
+	return k.confirm(ctx, t)
+}
+
 // newTenant draws a tenant's secret. It is durable when it returns.
 func (k *Keys) newTenant(ctx context.Context, ref indelible.Ref) (*tenant, error) {
+	if err := k.rootFits(ctx); err != nil {
+		return nil, err
+	}
 	t := &tenant{ref: ref, id: newID()}
 	var secret [64]byte
 	rand.Read(secret[:])
