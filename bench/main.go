@@ -26,6 +26,7 @@ var benches = []bench{
 	{"puts", "S3 writes for a commit and a publish", benchPuts},
 	{"open", "opening a large ledger, proving one leaf", benchOpen},
 	{"search", "the search index follows a large ledger; usual queries in it", benchSearch},
+	{"searchsealed", "the same with encrypted records", benchSearchSealed},
 	{"duckdb", "Parquet read by DuckDB, value by value; size", benchDuckDB},
 	{"export", "exports of workflow runs against server-only COPY; memory", benchExport},
 	{"seal", "sealing one event, CPU and bytes", benchSeal},

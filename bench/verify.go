@@ -25,45 +25,40 @@ func bigLedger(ctx context.Context, e *env) (string, uint64, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, 0, nil
 	}
-	l, done, err := newLedger(ctx, dir)
-	if err != nil {
-		return "", 0, err
-	}
-	d, err := datadir.Open(ctx, dir, noEnv)
-	if err != nil {
-		return "", 0, err
-	}
-	cfg, err := d.LedgerConfig()
-	if err != nil {
-		return "", 0, err
-	}
-	cfg.Sealer = recorder.Plain
-	r := recorder.New(l, cfg, recorder.Plain)
 	memory := watchMemory()
+	err := fillLedger(ctx, dir, e.n, false)
+	return dir, memory(), err
+}
+
+// fillLedger makes a ledger of n events, sealed or not.
+func fillLedger(ctx context.Context, dir string, n int, sealed bool) error {
+	way, err := newRoad(ctx, dir, sealed)
+	if err != nil {
+		return err
+	}
 	batch := make([]*indelible.Event, 0, 512)
 	flush := func() error {
-		pending, err := r.Record(ctx, batch, recorder.Options{})
+		pending, err := way.recorder.Record(ctx, batch, recorder.Options{})
 		for _, p := range pending {
 			err = errors.Join(err, p.Err)
 		}
 		batch = batch[:0]
 		return err
 	}
-	for ev := range sample.Events(7, e.n) {
+	for ev := range sample.Events(7, n) {
 		if batch = append(batch, ev); len(batch) == cap(batch) {
 			if err := flush(); err != nil {
-				return "", 0, err
+				return err
 			}
 		}
 	}
 	if err := flush(); err != nil {
-		return "", 0, err
+		return err
 	}
-	if err := l.Flush(ctx); err != nil {
-		return "", 0, err
+	if err := way.ledger.Flush(ctx); err != nil {
+		return err
 	}
-	peak := memory()
-	return dir, peak, done()
+	return way.close()
 }
 
 // verifyDir verifies a ledger, as an auditor with nothing but the public key

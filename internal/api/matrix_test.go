@@ -86,6 +86,8 @@ var asked = map[string]struct{ path, body string }{
 	"POST /v1/events":                       {"/v1/events", "%v"},
 	"GET /v1/events":                        {"/v1/events?tenant_id=%s", ""},
 	"GET /v1/events/tail":                   {"/v1/events/tail?tenant_id=%s", ""},
+	"GET /v1/events/counts":                 {"/v1/events/counts?by=day&since=2024-10-25T00:00:00Z&until=2024-10-26T00:00:00Z&tenant_id=%s", ""},
+	"GET /v1/events/top":                    {"/v1/events/top?field=tenant_id&tenant_id=%s", ""},
 	"GET /v1/events/{id}":                   {"/v1/events/%e", ""},
 	"GET /v1/events/{id}/evidence":          {"/v1/events/%e/evidence", ""},
 	"GET /v1/receipts/{id}":                 {"/v1/receipts/%e", ""},

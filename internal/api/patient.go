@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"indelible/internal/access"
 )
 
 // patient writes an answer that may take long: as long as its reader takes
@@ -40,5 +42,10 @@ func (p *patient) flush() error {
 	return p.err
 }
 
-// contextOf is for what has to be recorded although the caller may be gone.
-func contextOf(a *asking) context.Context { return context.WithoutCancel(a.Context()) }
+// ended records how an answer ended that was begun long before, though the caller
+// may be gone. That it was begun is in the log.
+func (a *asking) ended(s *Server, r access.Result) {
+	if err := s.looks.End(context.WithoutCancel(a.Context()), a.look, r); err != nil {
+		s.cfg.Log.Error("how an answer ended cannot be recorded", "request", a.look.Request, "err", err)
+	}
+}

@@ -82,6 +82,7 @@ type Server struct {
 	large      seats // bodies in memory
 	downloads  seats
 	tails      seats
+	counts     seats
 	ending     chan struct{} // closed when streams are to end
 	endOnce    sync.Once
 	failures   failures
@@ -108,6 +109,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.large = seats{all: maxLarge, each: maxLargeOf, what: "large bodies on their way"}
 	s.downloads = seats{all: maxDownloads, each: maxOwnFiles, what: "downloads under way"}
 	s.tails = seats{all: maxTails, each: maxOwnTails, what: "streams"}
+	s.counts = seats{all: maxCounts, each: 1, what: "counts under way"}
 	s.ending = make(chan struct{})
 	s.limits.rate, s.limits.clock = cfg.Rate, cfg.Clock
 	s.quotas.of, s.quotas.clock = cfg.TenantLimit, cfg.Clock
@@ -149,6 +151,8 @@ func (s *Server) routes() []route {
 		{"POST /v1/events", s.authenticated(s.postEvents)},
 		{"GET /v1/events", s.authenticated(s.searchEvents)},
 		{"GET /v1/events/tail", s.authenticated(s.tailEvents)},
+		{"GET /v1/events/counts", s.authenticated(s.getCounts)},
+		{"GET /v1/events/top", s.authenticated(s.getTop)},
 		{"GET /v1/events/{id}", s.authenticated(s.getEvent)},
 		{"GET /v1/events/{id}/evidence", s.authenticated(s.getEvidence)},
 		{"GET /v1/receipts/{id}", s.authenticated(s.getReceipt)},

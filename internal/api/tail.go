@@ -32,6 +32,7 @@ type stream struct {
 	query  search.Query
 	out    *patient
 	at     uint64 // the first leaf that was not looked at
+	showed bool   // an event, which was recorded
 }
 
 // tailEvents answers GET /v1/events/tail: events as they come into the log, each
@@ -79,6 +80,9 @@ func (s *Server) tailEvents(a *asking) error {
 		return nil // the caller is gone
 	}
 	t.run()
+	if !t.showed {
+		a.ended(s, access.Result{})
+	}
 	return nil
 }
 
@@ -154,6 +158,7 @@ func (t *stream) batch(shot *shot, scope access.TenantScope) (more bool, err err
 		if err := t.server.end(t.asking, places, nil); err != nil {
 			return false, err
 		}
+		t.showed = true
 	}
 	for _, f := range found {
 		t.at = f.Index + 1

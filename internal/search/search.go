@@ -146,6 +146,9 @@ type Index interface {
 	// checked query asks for, in the order it asks for. They may hold more than those that
 	// match, never fewer: fewer than the limit means that there are no more.
 	Find(ctx context.Context, q *Query) ([]uint64, error)
+	// Count counts the events that a query asks for, which CheckCount has let
+	// through; its order and limit do not matter.
+	Count(ctx context.Context, q *Query, g Grouping) (*Counted, error)
 	// Forget removes events: all of a tenant, or with a user those of that user.
 	Forget(ctx context.Context, tenantID string, userID *string) error
 	// Reset empties the index.

@@ -18,6 +18,7 @@ import (
 // Run runs the suite. open returns a new empty index each time.
 func Run(t *testing.T, open func(t *testing.T) search.Index) {
 	t.Run("FindsWhatMatches", func(t *testing.T) { t.Parallel(); findsWhatMatches(t, open(t)) })
+	t.Run("Counts", func(t *testing.T) { t.Parallel(); counts(t, open(t)) })
 	t.Run("OneCursor", func(t *testing.T) { t.Parallel(); oneCursor(t, open(t)) })
 	t.Run("Forget", func(t *testing.T) { t.Parallel(); forget(t, open(t)) })
 	t.Run("Follow", func(t *testing.T) { t.Parallel(); follow(t, open(t)) })
@@ -179,6 +180,97 @@ func findsWhatMatches(t *testing.T, ix search.Index) {
 	}
 	if got := results(t, ix, log, search.Query{Tenants: []string{}, End: log.size(), Limit: 10}); got != nil {
 		t.Errorf("a query of no tenant found %v", got)
+	}
+}
+
+// counts compares what is counted with a recount.
+func counts(t *testing.T, ix search.Index) {
+	log := Events(6000)
+	fill(t, ix, log)
+	at := make(map[uint64]*indelible.Event)
+	for _, r := range log {
+		at[r.Index] = r.Event
+	}
+	r := rand.New(rand.NewPCG(3, 3))
+	for range 600 {
+		q := search.Query{Where: make(map[string]string), End: log.size(), Limit: 1}
+		for field, some := range map[string][]string{"tenant_id": tenants, "user_id": users, "action": actions, "outcome": outcomes, "resource_id": ids} {
+			if r.IntN(6) == 0 {
+				q.Where[field] = some[r.IntN(len(some))]
+			}
+		}
+		if r.IntN(3) == 0 {
+			q.Tenants = []string{"acme", "rare", "globex"}
+		}
+		if r.IntN(3) == 0 {
+			q.From, q.End = uint64(r.IntN(2000)), uint64(r.IntN(int(log.size())))
+		}
+		g := search.Grouping{Field: search.Fields[r.IntN(len(search.Fields))], Top: 1 + r.IntN(5)}
+		if r.IntN(2) == 0 {
+			q.Since = log[r.IntN(len(log)/2)].Event.Timestamp.Truncate(time.Millisecond)
+			q.Until = q.Since.Add(time.Duration(1+r.IntN(7200e3)) * time.Millisecond)
+			if r.IntN(2) == 0 {
+				g = search.Grouping{Step: []time.Duration{time.Minute * 10, time.Hour, 24 * time.Hour}[r.IntN(3)]}
+			}
+		}
+		if err := errors.Join(q.Check(), q.CheckCount(g)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := ix.Count(t.Context(), &q, g)
+		if err != nil {
+			t.Fatalf("%+v by %+v: %v", q, g, err)
+		}
+		q.Limit = len(log)
+		want, total := make(map[string]uint64), uint64(0)
+		for _, place := range expect(log, &q) {
+			e := at[place]
+			total++
+			if g.Step > 0 {
+				want[e.Timestamp.UTC().Truncate(g.Step).String()]++
+			} else if v := search.Value(e, g.Field); search.Repeats(g.Field) {
+				want[v]++
+			} else if v != "" {
+				want[e.TenantID+" "+v]++
+			}
+		}
+		least := uint64(0) // of the values that are named
+		for _, group := range c.Groups {
+			key := group.Value
+			switch {
+			case g.Step > 0:
+				key = group.Time.String()
+			case !search.Repeats(g.Field):
+				key = at[group.Place].TenantID + " " + search.Value(at[group.Place], g.Field)
+			}
+			if want[key] != group.N {
+				t.Fatalf("%+v by %+v: %d of %q, want %d", q, g, group.N, key, want[key])
+			}
+			delete(want, key)
+			least = group.N
+		}
+		for key, n := range want {
+			if n > 0 && (g.Step > 0 || len(c.Groups) < g.Top || n > least) {
+				t.Fatalf("%+v by %+v: %q with %d is missing", q, g, key, n)
+			}
+		}
+		if c.Total != total {
+			t.Fatalf("%+v by %+v: %d in all, want %d", q, g, c.Total, total)
+		}
+	}
+	for _, bad := range []struct {
+		q search.Query
+		g search.Grouping
+	}{
+		{search.Query{}, search.Grouping{Step: time.Hour}},
+		{search.Query{Text: "a"}, search.Grouping{Field: "action", Top: 1}},
+		{search.Query{}, search.Grouping{Field: "details", Top: 1}},
+		{search.Query{}, search.Grouping{Field: "action"}},
+		{search.Query{Since: time.Unix(0, 1)}, search.Grouping{Field: "action", Top: 1}},
+		{search.Query{Since: time.Unix(1, 0), Until: time.Unix(4e9, 0)}, search.Grouping{Step: time.Hour}},
+	} {
+		if err := bad.q.CheckCount(bad.g); !errors.Is(err, search.ErrQuery) {
+			t.Errorf("%+v by %+v: %v", bad.q, bad.g, err)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type finding struct {
 	column string    // the field whose index leads, "" for none
 	values []uint64  // what is looked for in it
 	few    bool      // the leading column has few rows
+	partly bool      // a condition is left to who compares
 }
 
 // condition is SQL with its arguments.
@@ -45,13 +46,7 @@ func (x *Index) Find(ctx context.Context, q *search.Query) ([]uint64, error) {
 	if q.Tenants != nil && len(q.Tenants) == 0 || q.From >= q.End {
 		return nil, nil
 	}
-	f.narrowKinds()
-	err := f.db.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(n), 0), coalesce(min(first), 0), coalesce(max(last), 0) FROM kinds WHERE `+f.kinds.sql.String(), f.kinds.args...).
-		Scan(&f.counts.kinds, &f.counts.events, &f.counts.first, &f.counts.last)
-	if err != nil || f.counts.kinds == 0 {
-		return nil, err
-	}
-	if err := f.narrowEvents(ctx); err != nil {
+	if ok, err := f.begin(ctx); err != nil || !ok {
 		return nil, err
 	}
 	spans, err := f.spans(ctx)
@@ -69,6 +64,17 @@ func (x *Index) Find(ctx context.Context, q *search.Query) ([]uint64, error) {
 		}
 	}
 	return found, nil
+}
+
+// begin makes the conditions, and reports whether anything can match.
+func (f *finding) begin(ctx context.Context) (bool, error) {
+	f.narrowKinds()
+	err := f.db.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(n), 0), coalesce(min(first), 0), coalesce(max(last), 0) FROM kinds WHERE `+f.kinds.sql.String(), f.kinds.args...).
+		Scan(&f.counts.kinds, &f.counts.events, &f.counts.first, &f.counts.last)
+	if err != nil || f.counts.kinds == 0 {
+		return false, err
+	}
+	return true, f.narrowEvents(ctx)
 }
 
 func (f *finding) narrowKinds() {
@@ -120,6 +126,7 @@ func (f *finding) narrowEvents(ctx context.Context) error {
 			return err
 		}
 		if len(numbers) > maxTenants {
+			f.partly = true
 			continue // who finds places compares
 		}
 		f.rest.and(`+`+field+` IN `+list(len(numbers)), anys(numbers)...)
