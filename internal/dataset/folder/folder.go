@@ -45,7 +45,10 @@ type file struct {
 	replace   bool
 	f         disk.File
 	done      bool
-	piece     []byte // written, and not in the file yet
+	piece     []byte     // is filled
+	spare     []byte     // is being written, or was
+	written   chan error // says that it was; nil: it was
+	err       error
 }
 
 // Create implements dataset.Place.
@@ -72,8 +75,8 @@ func (f *Folder) Create(_ context.Context, name string, replace bool) (dataset.F
 }
 
 // pieceSize is what is written at once: much, so that it goes past the page
-// cache, where it would cost more processor time than writing the lines, and would
-// take the place of what the database has there.
+// cache, where it would cost more processor time than making the lines, and take
+// the place of what the database has there.
 const pieceSize = 1 << 20
 
 // Write implements io.Writer.
@@ -91,9 +94,29 @@ func (w *file) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// flush has the piece written while the next one is filled.
 func (w *file) flush() error {
-	err := disk.WriteAll(w.f, w.piece)
-	w.piece = w.piece[:0]
+	if err := w.wait(); err != nil {
+		return err
+	}
+	piece := w.piece
+	w.piece, w.spare = w.spare[:0], piece
+	w.written = make(chan error, 1)
+	go func() { w.written <- disk.WriteAll(w.f, piece) }()
+	return nil
+}
+
+// wait waits for the piece that is being written, if there is one. After an
+// error nothing is written any more.
+func (w *file) wait() error {
+	if w.written != nil {
+		w.err = w.failed(<-w.written)
+		w.written = nil
+	}
+	return w.err
+}
+
+func (w *file) failed(err error) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", w.name, cause(err))
 	}
@@ -103,7 +126,10 @@ func (w *file) flush() error {
 // Commit implements dataset.File.
 func (w *file) Commit(context.Context) error {
 	defer w.Abort()
-	if err := w.flush(); err != nil {
+	if err := w.wait(); err != nil {
+		return err
+	}
+	if err := w.failed(disk.WriteAll(w.f, w.piece)); err != nil {
 		return err
 	}
 	if err := w.f.Sync(); err != nil {
@@ -134,6 +160,7 @@ func (w *file) Abort() {
 		return
 	}
 	w.done = true
+	w.wait() // there is nothing left that its error could change
 	w.f.Close()
 	w.folder.fs.Remove(w.tmp)
 }
