@@ -41,6 +41,7 @@ func (a *app) jobKinds() jobs.Kinds {
 		{Name: "export", Check: a.checkExport, Run: a.runScheduledExport},
 		{Name: "expire", Check: checkExpire, Run: a.runExpire},
 		{Name: "check-index", Local: true, Check: checkNothing, Run: a.runCheckIndex},
+		{Name: "reconcile", Local: true, Check: a.checkReconcile, Run: a.runReconcile},
 		{Name: "key-age", Local: true, Check: checkKeyAge, Run: a.runKeyAge},
 	}
 }

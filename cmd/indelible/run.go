@@ -84,7 +84,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.sampleCommand(), a.completionCommand(), a.doctorCommand(), a.keysCommand(), a.maskCommand(),
 		a.exportCommand(), a.datasetCommand(), a.runsCommand(),
 		a.eraseCommand(), a.retentionCommand(), a.approveCommand(), a.holdCommand(),
-		a.scheduleCommand(), a.jobsCommand(), a.workerCommand(),
+		a.scheduleCommand(), a.jobsCommand(), a.workerCommand(), a.reconcileCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		checkArgs(cmd)

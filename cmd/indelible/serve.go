@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +48,7 @@ on loopback only. Without a key only /healthz,
 	f.StringVar(&opt.listen, "listen", "127.0.0.1:8443", "address to listen on; without TLS one of loopback")
 	f.StringVar(&opt.metrics, "metrics", "", "loopback address for Prometheus metrics (default: none)")
 	f.StringVar(&opt.policies, "policies", "", "Cedar policies in place of those that come with the program")
-	f.StringVar(&opt.verifyEvery, "verify-every", "1d", "how often the whole log is verified; 0 is never")
+	f.StringVar(&opt.verifyEvery, "verify-every", "", "how often the whole log is verified; 0 is never (default 1d, or never where a schedule verifies)")
 	addWriteFlags(cmd, &opt.writeOptions)
 	return cmd
 }
@@ -75,7 +76,7 @@ func listen(ctx context.Context, flag, address string, secure bool) (net.Listene
 
 func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	a.serving = true
-	every, err := datadir.ParseDuration(opt.verifyEvery)
+	every, err := datadir.ParseDuration(cmp.Or(opt.verifyEvery, "1d"))
 	if err != nil {
 		return usagef("write a number of days such as 1d, or hours such as 12h", "--verify-every: %w", err)
 	}
@@ -142,10 +143,22 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	background, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.verified = v.keep
+	jobsQueue, wait, err := a.work(background, d, (&book{a, d}).recordJobs, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		cancel()
+		err = errors.Join(err, wait())
+	}()
+	work := &scheduled{queue: jobsQueue, log: log}
 	server, err := api.New(ctx, api.Config{
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
-		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: v.latest, Exports: queue, Log: log,
-		Tokens: tokens, Gauges: func() []api.Gauge { return a.gauges(s, v, certificates) },
+		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: func() json.RawMessage { work.learn(v); return v.latest() }, Exports: queue, Log: log,
+		Tokens: tokens, Gauges: func() []api.Gauge { work.learn(v); return append(a.gauges(s, v, certificates), work.gauges()...) }, Jobs: work.ready,
 		Open:      func(ctx context.Context) (*ledger.Reader, error) { return newReader(ctx, d, r.vkey) },
 		Decisions: decide, TenantLimit: func(tenant string) (l api.TenantLimit) {
 			l.Events, l.Bytes = d.Config.Limits.Of(tenant)
@@ -156,20 +169,9 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 		return err
 	}
 	defer server.Close()
-	background, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if every > 0 {
+	if every > 0 && (opt.verifyEvery != "" || !verifiesItself(d.Config)) {
 		go v.run(background, time.Duration(every))
 	}
-	a.verified = v.keep
-	_, wait, err := a.work(background, d, (&book{a, d}).recordJobs, log)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		cancel()
-		err = errors.Join(err, wait())
-	}()
 	if opt.metrics != "" {
 		if err := serveMetrics(background, opt.metrics, server, log); err != nil {
 			return err
@@ -266,8 +268,10 @@ func (v *verification) latest() json.RawMessage {
 }
 
 // keep makes a report the latest.
-func (v *verification) keep(report *ledger.Report) {
-	o := &outcome{verifyCode(report), time.Now()}
+func (v *verification) keep(report *ledger.Report) { v.keepAt(report, time.Now()) }
+
+func (v *verification) keepAt(report *ledger.Report, at time.Time) {
+	o := &outcome{verifyCode(report), at}
 	if before := v.ended.Load(); before != nil && before.code == exitTampered && report.Range != nil {
 		o.code = exitTampered // a part that is well does not mend another
 	}

@@ -64,6 +64,7 @@ type Config struct {
 	Rate float64 // events a second of one key; 0: 20,000
 
 	Gauges func() []Gauge // more metrics; nil: none
+	Jobs   func() any     // how it stands with scheduled work, for /readyz; nil: not told. It names nothing
 
 	Log   *slog.Logger
 	Clock func() time.Time // nil: time.Now
@@ -200,13 +201,17 @@ type readiness struct {
 	Pending int64  `json:"pending_bytes"` // in the journal and not in the store
 	Size    uint64 `json:"tree_size"`
 	Indexed uint64 `json:"indexed"`
+	Jobs    any    `json:"jobs,omitempty"`
 }
 
 // ready says whether events are taken. A store that is away does not change
 // that: the journal takes them.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	st := s.cfg.Ledger.Status()
-	r := readiness{"ready", st.Pending, st.Published, s.view.now().indexed}
+	r := readiness{"ready", st.Pending, st.Published, s.view.now().indexed, nil}
+	if s.cfg.Jobs != nil {
+		r.Jobs = s.cfg.Jobs()
+	}
 	code := http.StatusOK
 	switch {
 	case s.cfg.Ledger.Err() != nil:

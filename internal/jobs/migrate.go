@@ -43,7 +43,8 @@ var migrations = []string{
 		definition TEXT NOT NULL,
 		source TEXT NOT NULL,
 		paused BIGINT NOT NULL,
-		planned BIGINT NOT NULL
+		planned BIGINT NOT NULL,
+		missed BIGINT NOT NULL DEFAULT 0
 	);
 	CREATE TABLE indelible_run (
 		id TEXT PRIMARY KEY,

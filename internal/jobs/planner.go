@@ -145,7 +145,7 @@ func (q *Queue) planDue(ctx context.Context, tx *sql.Tx, now time.Time) (int, er
 // planned notes how far a schedule is planned, and tells what was missed.
 func (q *Queue) planned(ctx context.Context, tx *sql.Tx, s *State, due Due) error {
 	s.planned = due.Until
-	if _, err := tx.ExecContext(ctx, `UPDATE indelible_schedule SET planned = $2 WHERE name = $1`, s.Name, s.planned.UnixMilli()); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE indelible_schedule SET planned = $2, missed = missed + $3 WHERE name = $1`, s.Name, s.planned.UnixMilli(), due.Missed); err != nil {
 		return err
 	}
 	if due.Missed == 0 {

@@ -336,6 +336,9 @@ func TestFailures(t *testing.T) {
 					t.Errorf("%+v", r)
 				}
 			case "final":
+				if h, err := q.Health(t.Context()); err != nil || h.Failed != 2 || h.Kinds["final"].State != jobs.StateFailed {
+					t.Errorf("health: %+v, %v", h, err)
+				}
 				if r.State != jobs.StateFailed || r.Attempt != 1 || r.Error != "tampered" || string(r.Result) != `{"found":true}` {
 					t.Errorf("%+v", r)
 				}
@@ -408,6 +411,10 @@ func TestMissed(t *testing.T) {
 		runs, err := q.Runs(t.Context(), jobs.Filter{})
 		if err != nil || len(runs) != 1 {
 			t.Errorf("%d runs, %v", len(runs), err)
+		}
+		h, err := q.Health(t.Context())
+		if err != nil || h.Schedules != 3 || h.Missed != 2+3 || h.Failed != 0 || h.Overdue != 0 || h.Kinds["work"].State != jobs.StateSucceeded {
+			t.Errorf("health: %+v, %v", h, err)
 		}
 		until(t, "the pause is told", func() bool {
 			return slices.Equal(l.of("paused"), []string{"schedule.created", "schedule.paused", "schedule.resumed"})
