@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,6 +170,21 @@ func TestTLS(t *testing.T) {
 	} {
 		if resp, err := s.get(config); err == nil {
 			t.Errorf("%s is spoken: %s", what, resp.Status)
+		}
+	}
+	// HTTP/2 gives paths in another way, and they are judged the same.
+	h2 := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.authority.pool}, ForceAttemptHTTP2: true}}
+	defer h2.CloseIdleConnections()
+	for path, want := range map[string]int{"/v1/../healthz": 400, "/v1//events": 400, "/log/%2e%2e/checkpoint": 400, "/log/tile%2f0/000": 400, "/v1/events": 401, "/healthz": 200} {
+		r := &http.Request{Method: "GET", URL: &url.URL{Scheme: "https", Host: s.address, Opaque: path}, Header: http.Header{}}
+		resp, err := h2.Do(r)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want || resp.ProtoMajor != 2 {
+			t.Errorf("%s: %s, %s", path, resp.Proto, resp.Status)
 		}
 	}
 	// Who speaks plain HTTP to it is told so, and gets nothing.
