@@ -80,6 +80,12 @@ func TestRootKeyInVault(t *testing.T) {
 	if _, errs, code := r.run("", "verify"); code != exitOK {
 		t.Errorf("verification needs no key: %d, %s", code, errs)
 	}
+	// Away is something else than a refusal, and says what it waits for.
+	v.Fail(http.StatusServiceUnavailable, "sealed")
+	out, errs, code = r.run("", "show", "11111111-1111-4111-8111-111111111111")
+	if code != exitFailure || strings.Contains(out, "ann") || !keyID.MatchString(errs) || !strings.Contains(errs, "does not answer") {
+		t.Errorf("Vault is away: %d\n%s%s", code, out, errs)
+	}
 }
 
 func TestRootKeyInKMS(t *testing.T) {
