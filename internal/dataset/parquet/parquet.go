@@ -24,6 +24,9 @@ var _ dataset.Columnar = Format{}
 const (
 	groupRows  = 100_000
 	groupBytes = 64 << 20 // before packing
+	// Large rows pack less well, and so make smaller groups.
+	largeRow        = 16 << 10
+	largeGroupBytes = 16 << 20
 )
 
 const (
@@ -37,6 +40,7 @@ type column struct {
 	name     string
 	node     parquet.Node
 	optional bool
+	blob     bool                          // text that may be long, and that nobody looks for by its order
 	get      func(*runs.Run) parquet.Value // Null where there is none
 	set      func(*runs.Run, parquet.Value)
 }
@@ -134,6 +138,7 @@ func columnsOf(columns []runs.Column, revision bool, exported dataset.Timestamp)
 		default:
 			return nil, fmt.Errorf("no column is called %q", c.Name)
 		}
+		col.blob = c.Extra || c.Name == "error_message" || c.Name == "metadata"
 		all = append(all, col)
 	}
 	if revision {
@@ -200,6 +205,13 @@ func (f Format) Create(w io.Writer, columns []runs.Column, revision bool, export
 	options := []parquet.WriterOption{
 		schema, parquet.CreatedBy("indelible", "1", ""), parquet.PageBufferSize(512 << 10), parquet.DictionaryMaxBytes(1 << 20),
 	}
+	for _, c := range cols {
+		if c.blob {
+			// Bounds of such values tell a reader nothing, and would be kept whole, of
+			// every page, until the end of the file.
+			options = append(options, parquet.SkipPageBounds(c.name), parquet.SkipPageStatistics(c.name))
+		}
+	}
 	if f.Compressed {
 		options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}))
 	}
@@ -237,7 +249,7 @@ func (f *file) Write(rows []runs.Run) error {
 			f.bytes += len(x)
 		}
 	}
-	if f.rows >= groupRows || f.bytes >= groupBytes {
+	if f.rows >= groupRows || f.bytes >= groupBytes || f.bytes >= largeGroupBytes && f.bytes/f.rows >= largeRow {
 		f.rows, f.bytes = 0, 0
 		return f.w.Flush()
 	}
