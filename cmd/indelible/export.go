@@ -125,6 +125,7 @@ func (a *app) export(ctx context.Context, opt exportOptions) error {
 	} else if server != nil && opt.report != "" {
 		return usagef("run `indelible dataset verify --offline --key log.vkey` on what was made", "--report does not go with INDELIBLE_URL")
 	}
+	a.smallHeap(&opt.exportSpec)
 	progress := newProgress(a.stderr, "rows")
 	result, err := a.runExport(ctx, &opt.exportSpec, exporting{
 		actor: whoAmI(), actorKind: "asserted",
