@@ -59,7 +59,7 @@ func (s *Server) getAccess(a *asking) error {
 	}
 	p := accessPage{Accesses: []shown{}, TreeSize: shot.shown()}
 	if scope.Allows(tenant) {
-		if p.Accesses, err = s.accesses(a, shot, base, tenant, in["event_id"], place, p.TreeSize); err != nil {
+		if p.Accesses, err = s.accesses(a, shot, scope, base, tenant, in["event_id"], place, p.TreeSize); err != nil {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (s *Server) getAccess(a *asking) error {
 }
 
 // accesses finds what the access log says of a tenant, or of one of its events.
-func (s *Server) accesses(a *asking, shot *shot, q search.Query, tenant, eventID string, place *uint64, size uint64) ([]shown, error) {
+func (s *Server) accesses(a *asking, shot *shot, scope access.TenantScope, q search.Query, tenant, eventID string, place *uint64, size uint64) ([]shown, error) {
 	found := []shown{}
 	for _, about := range []struct {
 		kind, id string
@@ -78,7 +78,7 @@ func (s *Server) accesses(a *asking, shot *shot, q search.Query, tenant, eventID
 			continue
 		}
 		q.Tenants, q.End = nil, size
-		q.Where = map[string]string{"tenant_id": access.Tenant, "resource_type": about.kind, "resource_id": about.id}
+		q.Where = map[string]string{"resource_type": about.kind, "resource_id": about.id}
 		if about.kind == access.OneKey {
 			delete(q.Where, "resource_id") // whichever key reaches the tenant
 		}
@@ -87,7 +87,7 @@ func (s *Server) accesses(a *asking, shot *shot, q search.Query, tenant, eventID
 			q.Limit = maxLooks // of which few show the event
 		}
 		n := 0
-		for f, err := range search.Results(a.Context(), s.cfg.Index, q, shot.log.Read) {
+		for f, err := range shot.log.Looks(a.Context(), scope, tenant, q) {
 			if err != nil {
 				return nil, err
 			}

@@ -63,7 +63,7 @@ func (s *Server) getCounts(a *asking) error {
 			err = problem(http.StatusBadRequest, "bad_query", "by is hour or day")
 		}
 		return g, err
-	}, func(_ context.Context, in map[string]string, shot *shot, c *search.Counted) (any, error) {
+	}, func(_ context.Context, in map[string]string, shot *shot, _ access.TenantScope, c *search.Counted) (any, error) {
 		answer := &countsAnswer{By: in["by"], Counts: []countInTime{}, Total: c.Total, TreeSize: shot.shown()}
 		for _, g := range c.Groups {
 			answer.Counts = append(answer.Counts, countInTime{g.Time, g.N})
@@ -83,15 +83,15 @@ func (s *Server) getTop(a *asking) error {
 			}
 		}
 		return g, nil
-	}, func(ctx context.Context, in map[string]string, shot *shot, c *search.Counted) (any, error) {
-		values, err := valuesOf(ctx, shot, in["field"], c.Groups)
+	}, func(ctx context.Context, in map[string]string, shot *shot, scope access.TenantScope, c *search.Counted) (any, error) {
+		values, err := valuesOf(ctx, shot, scope, in["field"], c.Groups)
 		return &topAnswer{Field: in["field"], Values: values, Total: c.Total, TreeSize: shot.shown()}, err
 	}, "limit")
 }
 
 // valuesOf are the values of groups. What the index does not know is read from
 // the log; what was erased meanwhile is left out.
-func valuesOf(ctx context.Context, shot *shot, field string, groups []search.Group) ([]countOfValue, error) {
+func valuesOf(ctx context.Context, shot *shot, scope access.TenantScope, field string, groups []search.Group) ([]countOfValue, error) {
 	values := []countOfValue{}
 	if search.Repeats(field) {
 		for _, g := range groups {
@@ -105,7 +105,7 @@ func valuesOf(ctx context.Context, shot *shot, field string, groups []search.Gro
 		places = append(places, g.Place)
 		counts[g.Place] = g.N
 	}
-	for f, err := range shot.log.Read(ctx, places) {
+	for f, err := range shot.log.Several(ctx, scope, places) {
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +119,7 @@ func valuesOf(ctx context.Context, shot *shot, field string, groups []search.Gro
 // count is what both kinds of counts do: of the tenants in scope, from the index,
 // recorded before it begins.
 func (s *Server) count(a *asking, what, by string, grouping func(map[string]string) (search.Grouping, error),
-	answer func(context.Context, map[string]string, *shot, *search.Counted) (any, error), more ...string) error {
+	answer func(context.Context, map[string]string, *shot, access.TenantScope, *search.Counted) (any, error), more ...string) error {
 	scope, err := s.permit(a, access.ReadEvents, what)
 	if err != nil {
 		return err
@@ -161,8 +161,8 @@ func (s *Server) count(a *asking, what, by string, grouping func(map[string]stri
 	var out any
 	if q.Tenants, err = allowed(ctx, shot, scope, in["tenant_id"]); err == nil {
 		var c *search.Counted
-		if c, err = s.cfg.Index.Count(ctx, &q, g); err == nil {
-			out, err = answer(ctx, in, shot, c)
+		if c, err = shot.log.Count(ctx, scope, &q, g); err == nil {
+			out, err = answer(ctx, in, shot, scope, c)
 		}
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -194,7 +194,7 @@ func (s *Server) proveNow(ctx context.Context, r *indelible.Receipt) (*indelible
 	if away != nil || err != nil || r.Index == nil {
 		return nil, err
 	}
-	log, err := s.view.now().log.Later(ctx)
+	log, err := s.view.whole().Later(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("prove the export: %w", err)
 	}

@@ -28,7 +28,7 @@ func (s *Server) getEvidence(a *asking) error {
 	default:
 		return s.end(a, nil, problem(http.StatusBadRequest, "bad_query", "without_person is true or false"))
 	}
-	evidence, err := shot.log.Prove(a.Context(), at.Index, parts, s.cfg.Sealer)
+	evidence, err := shot.log.Prove(a.Context(), at.scope, at.tenant, at.Index, parts)
 	var file []byte
 	if err == nil {
 		file, err = s.issue(a, shot, evidence)
@@ -72,13 +72,10 @@ func (s *Server) getReceipt(a *asking) error {
 		return err
 	}
 	receipt := indelible.Receipt{ID: a.look.EventID, TenantID: at.tenant, Durability: indelible.DurableStore, Index: &at.Index, LeafHash: &at.Leaf, Segment: &at.Segment}
-	for f, rerr := range shot.log.Read(a.Context(), []uint64{at.Index}) {
-		if rerr != nil {
-			err = rerr
-		} else if f.Event != nil {
-			h := f.Event.AuditHash()
-			receipt.AuditHash = hex.EncodeToString(h[:])
-		}
+	f, err := shot.log.Read(a.Context(), at.scope, at.Index)
+	if err == nil && f.Event != nil {
+		h := f.Event.AuditHash()
+		receipt.AuditHash = hex.EncodeToString(h[:])
 	}
 	if err = s.end(a, placesOf(at, err), err); err != nil {
 		return err
@@ -109,7 +106,7 @@ func (s *Server) getCompleteness(a *asking) error {
 	var file []byte
 	if err == nil {
 		var c *indelible.Completeness
-		if c, err = shot.log.ProveTenant(a.Context(), tenant, s.cfg.Sealer); err == nil {
+		if c, err = shot.log.ProveTenant(a.Context(), scope, tenant); err == nil {
 			file, err = s.issue(a, shot, c)
 		}
 	}

@@ -111,12 +111,12 @@ func (s *Server) find(a *asking, shot *shot, scope access.TenantScope, q search.
 		return s.sealCursor(c, a.who, in)
 	}
 	q.Limit = limit + 1 // one more tells whether there is a next page
-	for f, err := range search.Results(a.Context(), s.cfg.Index, q, shot.log.Read) {
+	for f, err := range shot.log.Search(a.Context(), scope, q) {
 		if err != nil {
 			return nil, nil, err
 		}
 		read++
-		if !scope.Allows(f.Event.TenantID) {
+		if f.Event == nil {
 			// Policies may take single tenants from somebody who has all.
 			if read > limit {
 				p.Next = next(f.Index)
@@ -138,6 +138,7 @@ func (s *Server) find(a *asking, shot *shot, scope access.TenantScope, q search.
 type placed struct {
 	ledger.Placed
 	tenant string
+	scope  access.TenantScope // it was found in
 }
 
 // locate finds an event by its id in the tenants of a scope, and in no other.
@@ -167,13 +168,13 @@ func (s *Server) locate(ctx context.Context, shot *shot, scope access.TenantScop
 		if err != nil && !errors.Is(err, ledger.ErrExpired) {
 			return nil, err
 		}
-		if !ok || at.Index >= shot.log.Checkpoint().Size {
+		if !ok || at.Index >= shot.log.Size() {
 			continue
 		}
 		if found != nil {
 			return nil, problem(http.StatusBadRequest, "bad_query", "several of your tenants have an event with this id: name one with tenant_id")
 		}
-		found = &placed{at, name}
+		found = &placed{at, name, scope}
 	}
 	if found == nil {
 		return nil, notFound
@@ -217,16 +218,14 @@ func (s *Server) getEvent(a *asking) error {
 		return err
 	}
 	var answer *shown
-	for f, rerr := range shot.log.Read(a.Context(), []uint64{at.Index}) {
-		switch {
-		case rerr != nil:
-			err = rerr
-		case f.Event == nil:
-			err = problem(http.StatusGone, "erased", "it was erased or has expired; its leaf is in the log")
-		default:
-			e := show(f)
-			answer = &e
-		}
+	f, err := shot.log.Read(a.Context(), at.scope, at.Index)
+	switch {
+	case err != nil:
+	case f.Event == nil:
+		err = problem(http.StatusGone, "erased", "it was erased or has expired; its leaf is in the log")
+	default:
+		e := show(f)
+		answer = &e
 	}
 	if err = s.end(a, placesOf(at, err), err); err != nil {
 		return err

@@ -137,12 +137,12 @@ func (t *stream) batch(shot *shot, scope access.TenantScope) (more bool, err err
 	}
 	var found []*history.Found
 	size, next := 0, q.End
-	for f, err := range search.Results(t.Context(), t.server.cfg.Index, q, shot.log.Read) {
+	for f, err := range shot.log.Search(t.Context(), scope, q) {
 		if err != nil {
 			return false, err
 		}
-		size += len(f.Event.Details)
-		if scope.Allows(f.Event.TenantID) {
+		if f.Event != nil {
+			size += len(f.Event.Details)
 			found = append(found, f)
 		}
 		if len(found) == tailBatch || size > maxPage {

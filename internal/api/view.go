@@ -9,27 +9,31 @@ import (
 	"time"
 
 	"indelible/internal/history"
+	"indelible/internal/history/scoped"
 	"indelible/internal/ledger"
 	"indelible/internal/search"
 )
 
 // view is the log as it is shown: what is published and in the search index.
 type view struct {
+	index search.Index
+
 	mu   sync.RWMutex
 	shot *shot
+	log  *history.Log
 }
 
 // shot is the view at one moment; it does not change.
 type shot struct {
-	log     *history.Log
-	indexed uint64 // leaves the index has seen
+	log     scoped.Log // every look at it takes a scope
+	indexed uint64     // leaves the index has seen
 	names   func(context.Context) ([]string, error)
 
 	replaced chan struct{} // closed when there is a later one
 }
 
 // shown is up to which leaf events are found and read.
-func (s *shot) shown() uint64 { return min(s.indexed, s.log.Checkpoint().Size) }
+func (s *shot) shown() uint64 { return min(s.indexed, s.log.Size()) }
 
 func (v *view) now() *shot {
 	v.mu.RLock()
@@ -40,7 +44,7 @@ func (v *view) now() *shot {
 func (v *view) set(log *history.Log, indexed uint64) {
 	var once sync.Mutex
 	var names []string
-	s := &shot{log: log, indexed: indexed, replaced: make(chan struct{})}
+	s := &shot{log: scoped.New(log, v.index), indexed: indexed, replaced: make(chan struct{})}
 	s.names = func(ctx context.Context) ([]string, error) {
 		once.Lock()
 		defer once.Unlock()
@@ -56,10 +60,19 @@ func (v *view) set(log *history.Log, indexed uint64) {
 	if v.shot != nil {
 		close(v.shot.replaced)
 	}
-	v.shot = s
+	v.shot, v.log = s, log
+}
+
+// whole is the log without a scope: for the server itself, which answers nobody
+// with it.
+func (v *view) whole() *history.Log {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.log
 }
 
 func (v *view) begin(ctx context.Context, s *Server) error {
+	v.index = s.cfg.Index
 	next, err := s.cfg.Index.Next(ctx)
 	if err != nil {
 		return err
@@ -79,7 +92,7 @@ func (s *Server) logOf(r *ledger.Reader) *history.Log {
 // unseen answers while the store has been away since the server began: nothing can
 // be read. Events are taken, and keys are no matter of the store.
 func (s *Server) unseen(r *http.Request) *Problem {
-	if s.view.now().log != nil || r.Pattern == "POST /v1/events" || strings.Contains(r.Pattern, " /v1/keys") {
+	if s.view.whole() != nil || r.Pattern == "POST /v1/events" || strings.Contains(r.Pattern, " /v1/keys") {
 		return nil
 	}
 	return problem(http.StatusServiceUnavailable, "store_unavailable", "").after(5 * time.Second)
@@ -108,8 +121,8 @@ func (v *view) follow(ctx context.Context, s *Server) {
 }
 
 func (v *view) catchUp(ctx context.Context, s *Server) error {
-	before := v.now()
-	if before.log == nil {
+	before, log := v.now(), v.whole()
+	if log == nil {
 		reader, err := s.cfg.Open(ctx)
 		if err != nil {
 			return err
@@ -117,22 +130,22 @@ func (v *view) catchUp(ctx context.Context, s *Server) error {
 		v.set(s.logOf(reader), before.indexed)
 		return nil
 	}
-	if before.indexed == before.log.Checkpoint().Size && s.cfg.Ledger.Status().Published <= before.indexed {
+	if before.indexed == log.Checkpoint().Size && s.cfg.Ledger.Status().Published <= before.indexed {
 		return nil
 	}
-	reader, err := before.log.Later(ctx)
+	reader, err := log.Later(ctx)
 	if err != nil {
 		return err
 	}
 	source := &history.Log{Reader: reader, Sealer: s.cfg.Sealer}
 	first := before.indexed
 	size, err := search.CatchUp(ctx, s.cfg.Index, source, func(done, _ uint64) {
-		v.set(before.log, min(first+done, before.log.Checkpoint().Size))
+		v.set(log, min(first+done, log.Checkpoint().Size))
 	})
 	if errors.Is(err, search.ErrOther) {
 		// It came from elsewhere, or the log was put back: it is made again.
 		if err = s.cfg.Index.Reset(ctx); err == nil {
-			v.set(before.log, 0)
+			v.set(log, 0)
 		}
 		return err
 	}
