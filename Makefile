@@ -38,7 +38,7 @@ test-unit:
 	go test -tags purego ./internal/sha256lanes
 
 # The race detector runs where goroutines meet. It needs cgo, alone of all builds.
-RACE := ./internal/access/... ./internal/api/... ./client/... ./internal/dataset/... ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/... ./cmd/... ./internal/runs/...
+RACE := ./internal/access/... ./internal/api/... ./internal/exports/... ./internal/jobs/... ./client/... ./internal/dataset/... ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/... ./cmd/... ./internal/runs/...
 test-race:
 	@scripts/tools versitygw postgresql pgbouncer
 	CGO_ENABLED=1 go test -race -short -timeout 20m $(RACE)
