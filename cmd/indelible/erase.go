@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,10 @@ With --readmit it proposes that a person who was erased gets keys again: what is
 recorded from then on can be read. What was erased stays erased.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// Left empty by a script it must not mean the whole tenant.
+			if subject == "" && cmd.Flags().Changed("subject") {
+				return usagef("name the person; only without --subject it is the whole tenant that is erased", "--subject is empty")
+			}
 			return a.erase(cmd.Context(), tenant, subject, by, readmit)
 		},
 	}
@@ -50,6 +55,9 @@ recorded from then on can be read. What was erased stays erased.`,
 func (a *app) erase(ctx context.Context, tenant, subject, by string, readmit bool) error {
 	if tenant == "" {
 		return usagef("name the tenant whose person it is", "--tenant is missing")
+	}
+	if subject == "" && strings.HasPrefix(tenant, "_") {
+		return usagef("only a person of it can be erased, with --subject; the log's own record stays", "%s is one of the log's own tenants", field(tenant))
 	}
 	if readmit && subject == "" {
 		return usagef("name the person with --subject; a tenant that was erased begins again by itself", "--readmit is for persons")
@@ -135,7 +143,7 @@ func (a *app) readmit(ctx context.Context, g *governed, o *govern.Operator, oper
 func (g *governed) count(ctx context.Context, ref indelible.Ref, tenant, subject string) (*govern.Counts, error) {
 	no, first, err := g.reading.TenantRow(ctx, ref)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, g.reading.notFound("tenant", tenant)
+		return nil, g.reading.notFound("tenant "+field(tenant), "")
 	}
 	if err != nil {
 		return nil, err

@@ -173,7 +173,7 @@ func (a *app) order(ctx context.Context, d *datadir.Directory, o govern.Order) (
 func (g *governed) subject(ctx context.Context, idKey *[32]byte, tenant, subject string) (*indelible.Ref, error) {
 	salt, err := g.reading.TenantSalt(ctx, indelible.TenantRef(idKey, tenant), g.reading.sealer)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, g.reading.notFound("tenant", tenant)
+		return nil, g.reading.notFound("tenant "+field(tenant), "")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", field(tenant), err)

@@ -39,7 +39,14 @@ func (a *app) holdAddCommand() *cobra.Command {
 time, or on what fits all of these. Nothing in it expires, and nobody in it is
 erased, until two operators lift it. The reason stands in an event of the log.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.holdAdd(cmd.Context(), s) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, name := range []string{"tenant", "subject", "from", "until"} {
+				if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+					return usagef("leave it out, or say what the hold covers", "--%s is empty", name)
+				}
+			}
+			return a.holdAdd(cmd.Context(), s)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.tenant, "tenant", "", "the tenant")

@@ -62,10 +62,6 @@ func (a *app) keysBackup(ctx context.Context, to []string, out, life string) err
 	if err != nil {
 		return err
 	}
-	// Before it is handed out: an erasure is final once no backup is left.
-	if err := govern.NoteBackup(a.dir, b.Created, b.Expires); err != nil {
-		return err
-	}
 	plain, err := json.Marshal(b)
 	if err != nil {
 		return err
@@ -74,13 +70,20 @@ func (a *app) keysBackup(ctx context.Context, to []string, out, life string) err
 	if err != nil {
 		return usagef("give recipients as age1…", "--to: %s", err)
 	}
+	// Before it is handed out: an erasure is final once no backup is left.
+	if err := govern.NoteBackup(a.dir, b.Created, b.Expires); err != nil {
+		return err
+	}
 	if out == "" {
 		if _, err := a.stdout.Write(file); err != nil {
 			return err
 		}
-	} else if err := disk.CreateFile(disk.OS, out, file); errors.Is(err, os.ErrExist) {
-		return usagef("choose another name; backups are not overwritten", "--out: %s exists", out)
-	} else if err != nil {
+	} else if err := disk.CreateFile(disk.OS, out, file); err != nil {
+		// One that was not written brings no key back, and must not count as one.
+		err = errors.Join(err, govern.ForgetBackup(a.dir, b.Created))
+		if errors.Is(err, os.ErrExist) {
+			return usagef("choose another name; backups are not overwritten", "--out: %s exists", out)
+		}
 		return err
 	}
 	fmt.Fprintf(a.stderr, "backup of %s, to be restored until %s\n", b.Origin, b.Expires.Format(time.DateOnly))

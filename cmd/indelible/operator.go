@@ -67,6 +67,15 @@ func (a *app) operatorAdd(ctx context.Context, name, path, by string) error {
 			return err
 		}
 	}
+	names, err := govern.ReadNames(a.dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if n.Name == name && slices.Contains(decided.Operators, n.Key) {
+			return failf(exitFailure, "choose another name; `indelible keys operator list` shows them", "there is an operator %s already", name)
+		}
+	}
 	if path == "" {
 		path = govern.OperatorPath(a.dir, name)
 	}

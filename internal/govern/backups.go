@@ -31,6 +31,15 @@ func NoteBackup(dir string, created, expires time.Time) error {
 	return writeList(backupsPath(dir), append(backups, Backup{created, expires}))
 }
 
+// ForgetBackup takes back the note of a backup that was never handed out.
+func ForgetBackup(dir string, created time.Time) error {
+	backups, err := ReadBackups(dir)
+	if err != nil {
+		return err
+	}
+	return writeList(backupsPath(dir), slices.DeleteFunc(backups, func(b Backup) bool { return b.Created.Equal(created) }))
+}
+
 // LastBackup is when the newest backup was made that can still be restored; zero
 // if none is noted.
 func LastBackup(dir string, now time.Time) (last time.Time, err error) {

@@ -247,6 +247,22 @@ func TestPendingBackups(t *testing.T) {
 	}
 }
 
+func TestForgetBackup(t *testing.T) {
+	t.Parallel()
+	dir, now := newFixture(t).dir, time.UnixMilli(1_800_000_000_000)
+	for _, made := range []time.Time{now.Add(-time.Hour), now} {
+		if err := NoteBackup(dir, made, now.AddDate(0, 0, 90)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ForgetBackup(dir, now); err != nil {
+		t.Fatal(err)
+	}
+	if last, err := LastBackup(dir, now); err != nil || !last.Equal(now.Add(-time.Hour)) {
+		t.Errorf("the last backup is of %v, %v", last, err)
+	}
+}
+
 func TestProposals(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
