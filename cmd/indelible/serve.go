@@ -158,7 +158,7 @@ func (a *app) serve(ctx context.Context, opt serveOptions) (err error) {
 	server, err := api.New(ctx, api.Config{
 		Ledger: s.ledger, Recorder: s.recorder, Sealer: s.sealer, Store: d.Store, Reader: r.Reader, Index: ix,
 		Keys: access.OpenKeys(a.accessDir(), nil), Policy: policy, Masks: masks, PublicLog: d.Config.PublicLog(), Verification: func() json.RawMessage { work.learn(v); return v.latest() }, Exports: queue, Log: log,
-		Tokens: tokens, Gauges: func() []api.Gauge { work.learn(v); return append(a.gauges(s, v, certificates), work.gauges()...) }, Jobs: work.ready,
+		Tokens: tokens, Gauges: func() []api.Gauge { work.learn(v); return append(a.gauges(s, v, certificates), work.gauges()...) }, Jobs: work.ready, Schedules: jobsQueue,
 		Open:      func(ctx context.Context) (*ledger.Reader, error) { return newReader(ctx, d, r.vkey) },
 		Decisions: decide, TenantLimit: func(tenant string) (l api.TenantLimit) {
 			l.Events, l.Bytes = d.Config.Limits.Of(tenant)

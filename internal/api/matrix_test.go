@@ -105,6 +105,10 @@ var asked = map[string]struct{ path, body string }{
 	"POST /v1/erasures":                     {"/v1/erasures", `{"tenant_id":"%s","user_id":"maria"}`},
 	"GET /v1/proposals":                     {"/v1/proposals", ""},
 	"POST /v1/proposals":                    {"/v1/proposals", `{"version":1,"origin":"o","log_id":"00112233445566778899aabbccddeeff","action":{},"about":{"tenant":"%s","text":"x"},"approval":%a}`},
+	"GET /v1/schedules":                     {"/v1/schedules", ""},
+	"PUT /v1/schedules/{name}":              {"/v1/schedules/mine", `{"when":"daily 02:00","run":"verify"}`},
+	"DELETE /v1/schedules/{name}":           {"/v1/schedules/other", ""},
+	"POST /v1/schedules/{name}/runs":        {"/v1/schedules/nightly/runs", ""},
 	"POST /v1/datasets":                     {"/v1/datasets", "%d"},
 	"GET /v1/datasets/masks":                {"/v1/datasets/masks?tenant_id=%s", ""},
 	"POST /v1/exports":                      {"/v1/exports", `{"source":"flows","tenants":["%s"]}`},
@@ -193,7 +197,7 @@ func (m *matrix) head(who, path string, header []string) *answer {
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *api.Config) {
-		c.Decisions, c.Masks = decided{}, masks{}
+		c.Decisions, c.Masks, c.Schedules = decided{}, masks{}, nightly(t)
 		c.Verification = func() json.RawMessage { return json.RawMessage(`{"result":"ok"}`) }
 	})
 	m := &matrix{world: w, requests: make(map[string]string)}

@@ -15,6 +15,7 @@ import (
 	"indelible"
 	"indelible/internal/access"
 	"indelible/internal/exports"
+	"indelible/internal/jobs"
 	"indelible/internal/ledger"
 	"indelible/internal/recorder"
 	"indelible/internal/search"
@@ -64,7 +65,9 @@ type Config struct {
 	Rate float64 // events a second of one key; 0: 20,000
 
 	Gauges func() []Gauge // more metrics; nil: none
-	Jobs   func() any     // how it stands with scheduled work, for /readyz; nil: not told. It names nothing
+	// Schedules is the work that runs by itself; nil: there is none here.
+	Schedules *jobs.Queue
+	Jobs      func() any // how it stands with scheduled work, for /readyz; nil: not told. It names nothing
 
 	Log   *slog.Logger
 	Clock func() time.Time // nil: time.Now
@@ -145,7 +148,7 @@ type route struct {
 
 // routes are all there are; api/openapi.yaml describes each.
 func (s *Server) routes() []route {
-	return append(s.decisionRoutes(), []route{
+	return append(append(s.decisionRoutes(), s.scheduleRoutes()...), []route{
 		{"GET /healthz", http.HandlerFunc(s.health)},
 		{"GET /readyz", http.HandlerFunc(s.ready)},
 		{"GET /log/{object...}", http.HandlerFunc(s.logObject)},

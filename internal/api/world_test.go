@@ -153,7 +153,7 @@ func (w *world) do(who, method, path, body string, header ...string) *answer {
 		}
 		r.Header.Set("Authorization", "Bearer "+key)
 	}
-	if method == http.MethodPost {
+	if method == http.MethodPost || method == http.MethodPut {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i < len(header); i += 2 {

@@ -1,6 +1,9 @@
 package jobs
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Quick makes everything go quickly that takes its time otherwise.
 func (c Config) Quick() Config {
@@ -25,3 +28,6 @@ func (c Config) Patient() Config {
 	c.Pace.Expiry = time.Hour
 	return c
 }
+
+// PlanOnce plans what is due, as a working process does all the time.
+func (q *Queue) PlanOnce(ctx context.Context) error { return q.plan(ctx) }

@@ -92,6 +92,13 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	return q, err
 }
 
+// As is the queue for somebody who changes things by it. It does not work.
+func (q *Queue) As(actor string) *Queue {
+	other := &Queue{Config: q.Config, db: q.db, river: q.river}
+	other.Actor = actor
+	return other
+}
+
 // Close closes the database.
 func (q *Queue) Close() error { return q.db.Close() }
 

@@ -60,7 +60,7 @@ var rooms = map[string]room{
 	"internal/access/oidc":          {[]string{"internal/access"}, []string{"github.com/coreos/go-oidc/v3"}},
 	"internal/access/oidc/oidctest": {nil, []string{"github.com/zitadel/oidc/v3", "github.com/go-jose/go-jose/v4"}},
 	"internal/exports":              {[]string{"internal/access", "internal/dataset", "internal/disk"}, nil},
-	"internal/api":                  {[]string{".", "internal/access", "internal/disk", "internal/exports", "internal/govern", "internal/history", "internal/history/scoped", "internal/journal", "internal/ledger", "internal/recorder", "internal/search", "internal/store"}, []string{"github.com/klauspost/compress"}},
+	"internal/api":                  {[]string{".", "internal/access", "internal/disk", "internal/exports", "internal/govern", "internal/history", "internal/history/scoped", "internal/jobs", "internal/journal", "internal/ledger", "internal/recorder", "internal/search", "internal/store"}, []string{"github.com/klauspost/compress"}},
 	"internal/history/scoped":       {[]string{".", "internal/access", "internal/history", "internal/ledger", "internal/search"}, nil},
 	"client":                        {[]string{"."}, nil},
 	"internal/history":              {[]string{".", "internal/ledger", "internal/recorder", "internal/seal", "internal/search"}, nil},
