@@ -223,8 +223,12 @@ func (r *appendRun) receipts(ctx context.Context, keep int) error {
 	for len(r.waiting) > keep {
 		w := r.waiting[0]
 		r.waiting = r.waiting[1:]
-		if w.pending.Err != nil {
-			if err := r.reject(w.origin, w.pending.Err); err != nil {
+		if err := w.pending.Err; err != nil {
+			// A key or a store that is not to be had is no fault of the event.
+			if !errors.As(err, new(*indelible.FieldError)) && !errors.Is(err, recorder.ErrConflict) {
+				return errors.Join(r.flush(), err)
+			}
+			if err := r.reject(w.origin, err); err != nil {
 				return err
 			}
 			continue

@@ -113,3 +113,29 @@ func TestRootKeyPassphrase(t *testing.T) {
 		t.Errorf("shown without the passphrase: %s", out)
 	}
 }
+
+// TestAppendWithAnotherRootKey: the key is wrong, not the event, which must not
+// lie in the clear among refused input.
+func TestAppendWithAnotherRootKey(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"XDG_STATE_HOME": t.TempDir()}
+	r := &rooted{t, filepath.Join(t.TempDir(), "log"), env}
+	other := &rooted{t, filepath.Join(t.TempDir(), "log"), env}
+	r.must("", "init")
+	r.must(oneEvent, "append", "-q")
+	other.must("", "init")
+	b, err := os.ReadFile(filepath.Join(other.dir, "keys", "root.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(r.dir, "keys", "root.key"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	another := strings.Replace(oneEvent, "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222", 1)
+	if _, errs, code := r.run(another, "append", "-q"); code != exitWrongKey || !strings.Contains(errs, "keys restore") {
+		t.Errorf("exit code %d, %s", code, errs)
+	}
+	if _, err := os.Stat(filepath.Join(r.dir, "rejects")); err == nil {
+		t.Error("the event is among refused input")
+	}
+}
