@@ -16,14 +16,19 @@ type block struct {
 
 	rows  []runs.Run // in memory of the block, for formats that are no lines
 	arena []byte
+	full  int // bytes of arenas before this one, which the rows still use
 
 	shard    int
 	n        int // rows
 	min, max runs.Time
 	tenants  []tenantCount // with all tenants in one scan
 
-	home chan *block // where it goes when it has been written
+	home    chan *block // where it goes when it has been written
+	charged int         // of its memory, to what its reader may use
 }
+
+// memory is about how many bytes the block holds on to.
+func (b *block) memory() int { return cap(b.lines) + cap(b.packed) + cap(b.arena) + b.full }
 
 type tenantCount struct {
 	tenant string
@@ -41,9 +46,10 @@ const (
 
 func (b *block) reset() {
 	if cap(b.lines) > keepBlock || cap(b.packed) > keepBlock || cap(b.arena) > keepBlock {
-		*b = block{home: b.home}
+		*b = block{home: b.home, charged: b.charged}
 	}
 	clear(b.rows)
+	b.full = 0
 	b.lines, b.ends, b.packed, b.rows, b.arena = b.lines[:0], b.ends[:0], b.packed[:0], b.rows[:0], b.arena[:0]
 	b.n, b.min, b.max, b.tenants = 0, runs.Time{}, runs.Time{}, b.tenants[:0]
 }
@@ -93,6 +99,7 @@ func (b *block) copy(p []byte) []byte {
 		return nil
 	}
 	if len(b.arena)+len(p) > cap(b.arena) {
+		b.full += cap(b.arena)
 		b.arena = make([]byte, 0, max(blockSize+blockSize/4, len(p)))
 	}
 	at := len(b.arena)

@@ -147,22 +147,35 @@ func (rd *reading) blockSize() int {
 func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan *block, ahead int) error {
 	home := make(chan *block, ahead)
 	size := rd.blockSize()
-	made := 0
+	made, held := 0, 0
+	charge := func(b *block) {
+		held += b.memory() - b.charged
+		b.charged = b.memory()
+	}
+	// Blocks of large rows take more than their size: then fewer are ahead.
+	room := readAhead / max(1, min(rd.jobs, rd.shards))
 	fresh := func() (*block, error) {
-		select {
-		case b := <-home:
-			return b, nil
-		default:
-		}
-		if made < ahead {
-			made++
-			return &block{home: home, lines: make([]byte, 0, size+size/8)}, nil
-		}
-		select {
-		case b := <-home:
-			return b, nil
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		for {
+			var b *block
+			select {
+			case b = <-home:
+			default:
+				if made < 2 || made < ahead && held < room {
+					made++
+					return &block{home: home, lines: make([]byte, 0, size+size/8)}, nil
+				}
+				select {
+				case b = <-home:
+				case <-ctx.Done():
+					return nil, context.Cause(ctx)
+				}
+			}
+			charge(b)
+			if held <= room || made <= 2 {
+				return b, nil
+			}
+			made--
+			held -= b.charged
 		}
 	}
 	encoder, err := rd.encoder()
@@ -211,6 +224,7 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 			if rd.rows != nil {
 				rd.rows.Add(int64(b.n))
 			}
+			charge(b)
 			if !send(ctx, queues[shard], b) {
 				return context.Cause(ctx)
 			}
