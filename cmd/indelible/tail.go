@@ -103,11 +103,20 @@ func (t *tailing) learnTenants(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var refs []indelible.Ref
+	if t.opt.tenant != "" && t.idKey != nil {
+		if refs, err = t.TenantRefs(ctx); err != nil {
+			return err
+		}
+	}
 	t.shown = t.shown[:0]
-	for _, name := range names {
-		if t.opt.tenant == "" {
+	for i, name := range names {
+		switch {
+		case t.opt.tenant == "":
 			t.shown = append(t.shown, !strings.HasPrefix(name, indelible.ReservedTenantPrefix))
-		} else {
+		case i < len(refs): // the name of a tenant that was erased cannot be read
+			t.shown = append(t.shown, refs[i] == indelible.TenantRef(t.idKey, t.opt.tenant))
+		default:
 			t.shown = append(t.shown, name == t.opt.tenant)
 		}
 	}
