@@ -12,7 +12,7 @@ import (
 	"indelible/internal/runs"
 )
 
-// slowPlace has files whose writes wait until they are let through.
+// slowPlace has a file of rows whose writes wait until they are let through.
 type slowPlace struct {
 	dataset.Place
 	through chan struct{}
@@ -20,7 +20,10 @@ type slowPlace struct {
 
 func (p slowPlace) Create(ctx context.Context, name string, replace bool) (dataset.File, error) {
 	f, err := p.Place.Create(ctx, name, replace)
-	return slowFile{f, p.through}, err
+	if err != nil || name != "runs" {
+		return f, err
+	}
+	return slowFile{f, p.through}, nil
 }
 
 type slowFile struct {
@@ -60,7 +63,7 @@ func (v countedView) Scan(ctx context.Context, tenant string, shard int, fn func
 // readers wait. How far they are ahead goes by bytes, also with large rows.
 func TestReadAhead(t *testing.T) {
 	t.Parallel()
-	for _, form := range []func(*dataset.Job){all, zstd, parquetFiles} {
+	for _, form := range []func(*dataset.Job){all, zstd} {
 		f := newFixture(t, 120)
 		for i := range f.table.rows {
 			f.table.rows[i].run.Metadata = fmt.Appendf(nil, `{"x":"%s"}`, bytes.Repeat([]byte{'a' + byte(i%26)}, 1<<20))
@@ -78,7 +81,7 @@ func TestReadAhead(t *testing.T) {
 			}()
 			synctest.Wait()
 			// 20 MiB ahead in both readers, and a few blocks beside that.
-			if n := source.rows.Load(); n > 40 {
+			if n := source.rows.Load(); n < 10 || n > 40 {
 				t.Errorf("%d rows of 1 MiB are in memory", n)
 			}
 			close(through)
