@@ -129,7 +129,11 @@ func (a *app) export(ctx context.Context, opt exportOptions) error {
 	progress := newProgress(a.stderr, "rows")
 	result, err := a.runExport(ctx, &opt.exportSpec, exporting{
 		actor: whoAmI(), actorKind: "asserted",
-		notify:   func(line string) { fmt.Fprintln(a.stderr, visible(line)) },
+		notify: func(line string) {
+			progress.done()
+			fmt.Fprintln(a.stderr, visible(line))
+		},
+		shards:   progress.parts,
 		progress: func(done, total int64) { progress.update(uint64(done), uint64(max(done, total))) },
 	})
 	progress.done()

@@ -21,6 +21,7 @@ type exporting struct {
 	newID            func() string // of the run; nil: random
 	notify           func(line string)
 	progress         func(done, total int64)
+	shards           func([]dataset.Shard) // or nil
 
 	// Of a schedule: which datasets it made before, and whether it may still
 	// make anything visible. Nil for others.
@@ -89,6 +90,7 @@ func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ 
 		job.NewID = uuid.NewString
 	}
 	job.Notify, job.Progress, job.Ours = by.notify, by.progress, by.ours
+	job.Shards = by.shards
 	if by.hold != nil {
 		job.Place = heldPlace{job.Place, by.hold}
 	}

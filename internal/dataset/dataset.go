@@ -57,7 +57,8 @@ type Job struct {
 	// was made before, and nothing is left but to record it. Nil: none is.
 	Ours     func(runID string) bool
 	Progress func(done, total int64)
-	Notify   func(string) // a line for the user
+	Shards   func([]Shard) // called before Progress with what is being read; may be nil
+	Notify   func(string)  // a line for the user
 }
 
 // A Recorder writes what happens to datasets into the ledger.

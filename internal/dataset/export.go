@@ -27,6 +27,7 @@ type export struct {
 	content   *contentHash
 	tenants   []Tenant
 	rows      atomic.Int64
+	active    *activity
 	counting  time.Duration // the first pass of the gate
 	rowsBegun bool
 	committed bool // the manifest is there
@@ -39,7 +40,7 @@ type export struct {
 // and recorded. After an error the destination is as it was, but for the plan
 // that lets the next run go on under the same name and time.
 func Export(ctx context.Context, job *Job) (*Result, error) {
-	x := &export{Job: job, layout: layout{file: job.File, chain: job.Chain != ""}, started: job.now()}
+	x := &export{Job: job, layout: layout{file: job.File, chain: job.Chain != ""}, started: job.now(), active: newActivity(job.now)}
 	if err := x.check(); err != nil {
 		return nil, err
 	}

@@ -36,6 +36,8 @@ type reading struct {
 	masker   func() (Masker, error)               // or nil
 	time     func(*runs.Run) runs.Time
 	rows     *atomic.Int64
+	active   *activity
+	total    int64    // rows of all shards, about
 	stats    *stats   // or nil
 	repeats  *repeats // or nil
 }
@@ -208,6 +210,7 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 		if shard >= len(queues) {
 			return nil
 		}
+		add, end := rd.active.begin(shard, len(queues), rd.total)
 		var b *block
 		finish := func() error {
 			if b == nil {
@@ -224,6 +227,7 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 			if rd.rows != nil {
 				rd.rows.Add(int64(b.n))
 			}
+			add(b.n)
 			charge(b)
 			if !send(ctx, queues[shard], b) {
 				return context.Cause(ctx)
@@ -276,6 +280,7 @@ func (rd *reading) reader(ctx context.Context, next *atomic.Int64, queues []chan
 		if err == nil {
 			err = finish()
 		}
+		end()
 		if err != nil {
 			return err
 		}

@@ -85,6 +85,7 @@ func (x *export) scan(ctx context.Context, snapshot runs.Snapshot, n int, tenant
 			return newRowEncoder(x.info.Columns, x.info.Revision, x.plan.ExportTimestamp.Time)
 		},
 		packer: x.Pack, filter: x.filterOf(), masker: x.maskerOf(), time: timeOf(x.spec.TimeColumn), rows: &x.rows,
+		active: x.active, total: x.total(tenant),
 		stats: x.stats, repeats: x.repeats,
 	}
 	if x.Query.AllTenants {
@@ -149,6 +150,14 @@ func (x *export) scan(ctx context.Context, snapshot runs.Snapshot, n int, tenant
 	return nil
 }
 
+// total is about how many rows one scan reads: not known of one tenant of several.
+func (x *export) total(tenant string) int64 {
+	if tenant != "" && len(x.Query.Tenants) > 1 {
+		return 0
+	}
+	return x.info.Rows
+}
+
 // replaceData: a single file may stand there from before, or from an attempt
 // that did not end. In a folder every attempt has names of its own.
 func (x *export) replaceData() bool { return x.File != "" && (x.Overwrite || !x.fresh) }
@@ -208,6 +217,9 @@ func (x *export) reportProgress() (stop func()) {
 		for {
 			select {
 			case <-tick.C:
+				if x.Shards != nil {
+					x.Shards(x.active.list())
+				}
 				x.Progress(x.rows.Load(), x.info.Rows)
 			case <-done:
 				return
