@@ -35,7 +35,7 @@ var topics = func() map[string]topic {
 		aboutCode:    {"cvv", "cvc", "cvv2", "cvc2", "cid", "csc"},
 		aboutExpiry:  {"expiry", "expires", "expiration", "exp", "expdate"},
 		aboutIP:      {"ip", "ipv4", "ipv6", "addr", "address", "host", "peer", "client", "remote", "src", "dst", "listen", "listening", "gateway", "subnet", "cidr", "dns", "nameserver"},
-		aboutVersion: {"version", "versions", "ver", "v", "release", "upgrade", "upgraded", "upgrading", "downgrade", "firmware", "driver", "build", "package", "oid", "assembly"},
+		aboutVersion: {"version", "versions", "ver", "v", "release", "upgrade", "upgraded", "upgrading", "downgrade", "firmware", "driver", "build", "package", "oid", "assembly", "section", "chapter", "clause", "schema"},
 		aboutTax:     {"tax", "itin", "ein", "tin", "taxpayer", "npi", "mbi", "medicare", "nhs", "sin", "tfn", "abn", "cpf", "cnpj", "pesel", "bsn", "steuer", "passport", "vin"},
 		aboutOther: {"order", "orders", "invoice", "ticket", "trace", "traceid", "span", "spanid", "job", "jobs", "run", "pid", "tid", "seq", "sequence", "offset", "tracking", "shipment",
 			"epoch", "timestamp", "ts", "millis", "nanos", "micros", "bytes", "byte", "size", "port", "line", "lines", "commit", "revision", "rev", "request", "txn", "transaction",
@@ -122,11 +122,24 @@ func topicOfWords(b []byte, start, low, words int, without topic) topic {
 		if without != 0 && isOurNumber(b, i, e, low) {
 			return aboutPhone
 		}
-		if t := topicOf(b[i:e]) &^ without; t != 0 {
+		if t := topicOf(b[i:e]) &^ without; t != 0 && !(t == aboutOther && hasOwnNumber(b, e, start)) {
 			return t
 		}
 	}
 	return 0
+}
+
+// hasOwnNumber: in line 88: 4111… the line's number is another one. Longer
+// numbers may be two of the same kind.
+func hasOwnNumber(b []byte, from, to int) bool {
+	if at(b, from) != ' ' {
+		return false
+	}
+	end := from + 1
+	for end < to && class[b[end]] == digit {
+		end++
+	}
+	return end > from+1 && end-from <= 5 && end < to && class[b[end]]&word == 0 && classAt(b, end+1)&digit == 0
 }
 
 // isOurNumber: the number of a person, and of nothing else, is a phone's.

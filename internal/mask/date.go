@@ -125,7 +125,7 @@ func clock(b []byte, i int) int {
 // clockOrColons looks at a short number before a colon: a time, or the first
 // group of an address.
 func (s *Scanner) clockOrColons(b []byte, start, end int) int {
-	if to := clock(b, start); to > 0 && end-start <= 2 && at(b, to) != ':' && !inNumber(b, start) {
+	if to := clock(b, start); to > 0 && end-start <= 2 && at(b, to) != ':' && !inNumber(b, start, end) {
 		if s.reports {
 			s.note(Date, "time", Guess, start, to)
 		}

@@ -1,8 +1,10 @@
 package mask
 
-// The form of RFC 5321 §4.1.2 (dot-string, no quoted local part), with letters
-// of any script (RFC 6531), a domain of at least two labels, and a last label
-// that is no number. An @ may be percent-encoded.
+import "bytes"
+
+// The form of RFC 5321 §4.1.2, with letters of any script (RFC 6531), a domain
+// of at least two labels, and a last label that is no number. An @ may be
+// percent-encoded, and so may be the signs before it.
 
 const (
 	maxLocal  = 64
@@ -29,13 +31,13 @@ var notDomains = map[string]bool{
 
 // email looks around the @ between at and after.
 func (s *Scanner) email(b []byte, at1, after int) int {
-	start := at1
-	for start > 0 && at1-start < maxLocal && localByte[b[start-1]] {
-		start--
-	}
+	start := localStart(b, at1)
 	// What begins with a sign is a quotation or a list, not a name.
 	for start < at1 && class[b[start]]&word == 0 {
 		start++
+	}
+	if at(b, at1-1) == '"' {
+		start = quotedStart(b, at1)
 	}
 	if start == at1 || b[at1-1] == '.' {
 		return after
@@ -61,6 +63,14 @@ func (s *Scanner) email(b []byte, at1, after int) int {
 			end++
 			continue
 		}
+		// Behind a hyphen something else begins: a key of two columns is 'bob@example.com-4'.
+		if i := bytes.IndexByte(b[from:end], '-'); i >= 2 && !(b[from]|0x20 == 'x' && b[from+1]|0x20 == 'n') {
+			end = from + i
+			kind = 0
+			for _, c := range b[from:end] {
+				kind |= class[c]
+			}
+		}
 		top := b[from:end]
 		switch {
 		case labels < 2, kind&(letter|high) == 0, len(top) < 2, numbers >= 2, classAt(b, end) == under:
@@ -79,6 +89,46 @@ func (s *Scanner) email(b []byte, at1, after int) int {
 		return end
 	}
 	return after
+}
+
+// localStart is where the dot-string before the @ begins.
+func localStart(b []byte, at1 int) int {
+	start := at1
+	for start > 0 && at1-start < maxLocal {
+		if localByte[b[start-1]] {
+			start--
+			continue
+		}
+		if start < at1-1 && isHex(b[start]) && isHex(b[start+1]) && b[start-1] == '%' {
+			switch string(b[start : start+2]) {
+			case "2B", "2b", "2D", "2d", "2E", "2e", "5F", "5f": // + - . _
+				start--
+				continue
+			}
+			return start + 2 // %22bob@example.com
+		}
+		if at1-start > 5 && b[start-1] == '\\' && b[start] == 'u' && isHex(b[start+1]) && isHex(b[start+2]) && isHex(b[start+3]) && isHex(b[start+4]) {
+			return start + 5 // \u0022bob@example.com
+		}
+		break
+	}
+	return start
+}
+
+// quotedStart is where the quoted string before the @ begins, or the @ where there is none.
+func quotedStart(b []byte, at1 int) int {
+	for i := at1 - 2; i >= 0 && at1-i <= maxLocal; i-- {
+		if b[i] < ' ' {
+			break
+		}
+		if b[i] == '"' {
+			if at1-i < 3 || classAt(b, i-1)&word != 0 {
+				break
+			}
+			return i
+		}
+	}
+	return at1
 }
 
 func lowered(b []byte) string {

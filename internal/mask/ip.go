@@ -155,6 +155,9 @@ done:
 		}
 		return end
 	}
+	if groups == 8 && pairs && !double && !dots {
+		return end // a WWN or EUI-64; an address is written without leading zeros (RFC 5952 §4.1)
+	}
 	if !double && groups == 9 { // an address and a port
 		for at(b, end-1) != ':' {
 			end--

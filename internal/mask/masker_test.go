@@ -92,6 +92,7 @@ func TestPseudonyms(t *testing.T) {
 	same := [][2][2]string{
 		{{"m", "bob@example.com"}, {"m", "BOB@Example.com"}},
 		{{"m", "bob@example.com"}, {"m", "bob%40example.com"}},
+		{{"m", "bob+x@example.com"}, {"m", "bob%2Bx%40example.com"}},
 		{{"user", "bob@example.com"}, {"user", "ｂｏｂ@example.com"}},
 		{{"phone", "+1 415 555 2671"}, {"phone", "(415) 555-2671"}},
 		{{"card", "4111 1111 1111 1111"}, {"card", "4111111111111111"}},

@@ -12,7 +12,7 @@ func (s *Scanner) number(b []byte, start, end int) int {
 			return next
 		}
 	}
-	if inNumber(b, start) {
+	if inNumber(b, start, end) {
 		return end
 	}
 	if n == 4 && (next == '-' || next == '/' || next == '.') || n <= 2 && (next == '/' || next == '-' || next == '.') {
@@ -56,15 +56,23 @@ func (s *Scanner) number(b []byte, start, end int) int {
 	return end
 }
 
-// inNumber reports whether the run at start goes on a number, an identifier or
-// a hexadecimal string that begins before it.
-func inNumber(b []byte, start int) bool {
+// inNumber reports whether the run from start to end goes on a number, an
+// identifier or a hexadecimal string that begins before it.
+func inNumber(b []byte, start, end int) bool {
 	if start < 2 {
 		return false
 	}
 	switch b[start-1] {
-	case '.', '/', ':', ',':
+	case '.':
 		return class[b[start-2]] == digit
+	case ',': // 1,234,567; other commas are those of lists
+		return class[b[start-2]] == digit && end-start == 3 && at(b, end) != '-' && (start < 5 || !allDigits(b[start-5:start-1]))
+	case '/', ':': // but not db01/10.0.0.7
+		i := start - 1
+		for i > 0 && start-i < 40 && class[b[i-1]] == digit {
+			i--
+		}
+		return i < start-1 && classAt(b, i-1)&(letter|under) == 0 && !(at(b, i-1) == '-' && classAt(b, i-2)&letter != 0)
 	case '-':
 		for i := start - 2; i >= 0 && start-i < 16 && class[b[i]]&word != 0; i-- {
 			if class[b[i]] == digit {
@@ -122,7 +130,7 @@ func (s *Scanner) cardOf(b, digits []byte, groups []int, sep byte, start, end in
 	if len(digits) < 12 || len(digits) > 19 || !luhn(digits) {
 		return false
 	}
-	if c := at(b, end); class[c]&word != 0 || (c == '.' || c == ',') && classAt(b, end+1) == digit || c == '-' && classAt(b, end+1)&word != 0 && sep != '-' && len(groups) == 1 {
+	if c := at(b, end); class[c]&word != 0 || c == '.' && classAt(b, end+1) == digit || c == '-' && classAt(b, end+1)&word != 0 && sep != '-' && len(groups) == 1 {
 		return false
 	}
 	if at(b, start-1) == '.' && classAt(b, start-2)&word != 0 || at(b, start-1) == '+' {
@@ -248,7 +256,7 @@ func (s *Scanner) ssn(b []byte, start, end int) int {
 	}
 	t := s.about(b, start, end)
 	switch {
-	case t == aboutSSN:
+	case t == aboutSSN, t == aboutTax && topicOfWords(b, start, max(0, start-20), 2, aboutTax) == aboutSSN: // SSN/ITIN: …
 		s.add(SSN, "ssn", Context, start, end)
 	case sep == '-' && t != aboutOther && t != aboutVersion:
 		s.add(SSN, "ssn", Validated, start, end)

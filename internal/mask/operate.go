@@ -64,6 +64,9 @@ func TokenOf(key []byte, p *Policy, t Type, value string) string {
 	return pseudonym(key, t, normal(t, []byte(value), p.region()))
 }
 
+// emailSigns are those that are read percent-encoded in addresses.
+var emailSigns = strings.NewReplacer("%40", "@", "%2b", "+", "%2d", "-", "%2e", ".", "%5f", "_")
+
 // normal writes a value the one way it is compared: disguises folded, NFC,
 // e-mail and names without regard to case, phones in E.164, numbers without
 // separators, addresses in their canonical form.
@@ -73,7 +76,7 @@ func normal(t Type, text []byte, region string) string {
 	v := strings.TrimSpace(nfc.String(string(plain)))
 	switch t {
 	case Email:
-		return strings.ToLower(strings.ReplaceAll(v, "%40", "@"))
+		return emailSigns.Replace(strings.ToLower(v))
 	case Person:
 		return strings.ToLower(strings.Join(strings.Fields(v), " "))
 	case Phone:

@@ -160,7 +160,7 @@ func (s *Scanner) phoneOf(b []byte, start int, sh *shape) int {
 	if to := extension(b, end); to > 0 {
 		end, ext = to, true
 	}
-	if c := at(b, end); class[c]&word != 0 || (c == '.' || c == ',' || c == '-' || c == '/' || c == ':') && classAt(b, end+1)&digit != 0 || c == ':' && classAt(b, end+1)&letter != 0 || c == '%' {
+	if c := at(b, end); class[c]&word != 0 || (c == '.' || c == ',' && !sh.plus && !sh.northAmerican() || c == '-' || c == '/' || c == ':') && classAt(b, end+1)&digit != 0 || c == ':' && classAt(b, end+1)&letter != 0 || c == '%' {
 		return 0
 	}
 	switch p := at(b, start-1); {
@@ -188,7 +188,7 @@ func (s *Scanner) phoneOf(b []byte, start int, sh *shape) int {
 	switch {
 	case t == aboutPhone:
 		s.add(Phone, "phone-context", Context, start, end)
-	case !strong, t != 0 && t != aboutIP && !(t&against != 0 && sh.parens && sh.northAmerican()): // (ddd) ddd-dddd is nothing else
+	case !strong, t != 0 && t != aboutIP && !(t&against != 0 && sh.northAmerican() && (sh.parens || bytes.HasSuffix(b[:start], []byte(" to ")))): // (ddd) ddd-dddd is nothing else, nor is what a message goes to
 		return 0
 	default:
 		s.add(Phone, "phone-shape", Guess, start, end)

@@ -227,6 +227,12 @@ func (s *Scanner) mixed(b []byte, start, end int, kind uint8) int {
 		if next := s.colons(b, start, end); next > 0 {
 			return next
 		}
+	case n >= 11 && n <= 13 && at(b, end) == ':' && string(b[start:start+3]) == "bot" && allDigits(b[start+3:end]): // as in its URLs
+		if next := s.telegram(b, start+3, end); next > 0 {
+			return next
+		}
+	case n == 32 && at(b, end) == '-' && s.mailchimp(b, start, end):
+		return end
 	case n == 42 && s.ethereum(b, start, end):
 		return end
 	case n >= 25 && n <= 35 && (b[start] == '1' || b[start] == '3') && base58check(b[start:end]):

@@ -85,6 +85,8 @@ var secretRules = []secretRule{
 	{"SG.", dotted, 66, 66, Secret, "sendgrid-key", func(b []byte) bool { return b[25] == '.' }},
 	{"key-", hexSet, 32, 32, Secret, "mailgun-key", nil},
 	{"SK", hexSet, 32, 32, Secret, "twilio-key", nil},
+	{"xkeysib-", urlSafe, 81, 81, Secret, "brevo-key", func(b []byte) bool { return b[72] == '-' }},
+	{"xsmtpsib-", urlSafe, 81, 81, Secret, "brevo-key", func(b []byte) bool { return b[73] == '-' }},
 	{"dop_v1_", hexSet, 64, 64, Token, "digitalocean-token", nil},
 	{"doo_v1_", hexSet, 64, 64, Token, "digitalocean-token", nil},
 	{"dor_v1_", hexSet, 64, 64, Token, "digitalocean-token", nil},
@@ -134,7 +136,6 @@ var secretRules = []secretRule{
 	{"sbp_", hexSet, 40, 40, Token, "supabase-token", nil},
 	{"figd_", urlSafe, 40, 60, Token, "figma-token", nil},
 	{"pat", dotted, 79, 79, Token, "airtable-token", func(b []byte) bool { return b[17] == '.' }},
-	{"AccountKey=", base64Ch, 88, 88, Secret, "azure-storage-key", nil},
 	{"tskey-", urlSafe, 20, 80, Secret, "tailscale-key", nil},
 	{"ops_eyJ", base64Ch, 100, unbounded, Token, "1password-token", nil},
 	{"phx_", alnum, 32, 64, Secret, "posthog-key", nil},
@@ -277,6 +278,24 @@ func (s *Scanner) telegram(b []byte, start, colon int) int {
 	}
 	s.add(Token, "telegram-token", Validated, start, end)
 	return end
+}
+
+// mailchimp: a key is 32 hexadecimal digits and the name of a data center, -us14.
+func (s *Scanner) mailchimp(b []byte, start, dash int) bool {
+	for _, c := range b[start:dash] {
+		if !isHex(c) {
+			return false
+		}
+	}
+	end := dash + 3
+	for end < len(b) && class[b[end]] == digit && end-dash < 6 {
+		end++
+	}
+	if end < dash+4 || string(b[dash:dash+3]) != "-us" || classAt(b, end)&word != 0 {
+		return false
+	}
+	s.add(Secret, "mailchimp-key", Validated, start, end)
+	return true
 }
 
 const maxPEM = 64 << 10
