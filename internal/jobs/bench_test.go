@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,4 +66,41 @@ func BenchmarkInsert(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkIdle is what a queue takes that has schedules and nothing to do.
+func BenchmarkIdle(b *testing.B) {
+	db, err := sqlite.Open(filepath.Join(b.TempDir(), "jobs.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	q, err := jobs.Open(b.Context(), jobs.Config{DB: db, Kinds: jobs.Kinds{work("work", nil)}, Record: new(ledger).Record})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Close()
+	for i := range 10 {
+		if err := q.Put(b.Context(), daily(fmt.Sprintf("s%d", i))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- q.Work(ctx) }()
+	time.Sleep(2 * time.Second) // what it does when it begins
+	for b.Loop() {
+		before, began := processorTime(b), time.Now()
+		time.Sleep(20 * time.Second)
+		b.ReportMetric(100*(processorTime(b)-before).Seconds()/time.Since(began).Seconds(), "%core")
+	}
+	cancel()
+	<-ended
+}
+
+func processorTime(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

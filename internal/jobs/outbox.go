@@ -80,6 +80,18 @@ func eventID(parts ...string) string {
 // together is how many events are recorded with one call.
 const together = 256
 
+// drainNew records what is in the outbox if something may be.
+func (q *Queue) drainNew(ctx context.Context) error {
+	if !q.wake.unsaid.Swap(false) {
+		return nil
+	}
+	err := q.drain(ctx)
+	if err != nil {
+		q.wake.unsaid.Store(true)
+	}
+	return err
+}
+
 // drain records what is in the outbox, the oldest first, until it is empty.
 func (q *Queue) drain(ctx context.Context) error {
 	for {

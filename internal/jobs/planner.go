@@ -18,6 +18,7 @@ type planCache struct {
 	list    []planned
 	next    time.Time // when the first is due; zero: nothing is
 	now     time.Time // when it was looked at last
+	turn    int64     // of the gate, then
 }
 
 type planned struct {
@@ -32,9 +33,13 @@ const planAtOnce = 500
 // the gate lets one through, and the others then find it done.
 func (q *Queue) plan(ctx context.Context) error {
 	now := q.now()
-	var version int64
-	if err := q.db.QueryRowContext(ctx, `SELECT plan FROM indelible_gate`).Scan(&version); err != nil {
+	var version, turn int64
+	if err := q.db.QueryRowContext(ctx, `SELECT plan, turn FROM indelible_gate`).Scan(&version, &turn); err != nil {
 		return err
+	}
+	if turn != q.plans.turn {
+		q.plans.turn = turn
+		q.wake.changed() // by another process, if not by this one
 	}
 	back := now.Before(q.plans.now) // the clock was put back
 	q.plans.now = now
@@ -59,6 +64,18 @@ func (q *Queue) plan(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// nextPlan is how long the planner waits: until something is due, and no longer
+// than changes by others may go unseen.
+func (q *Queue) nextPlan() time.Duration {
+	pause := q.Pace.Tick
+	if next := q.plans.next; !next.IsZero() {
+		if until := next.Sub(q.Clock()); until > 0 {
+			pause = min(pause, until)
+		}
+	}
+	return pause
 }
 
 // readPlans reads the schedules, unless they are what they were.

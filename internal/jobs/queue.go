@@ -43,18 +43,18 @@ type Limits struct {
 
 // Pace is how quickly things go.
 type Pace struct {
-	Tick   time.Duration                   // planning, recording
+	Tick   time.Duration                   // a look for changes; planning, recording
 	Beat   time.Duration                   // of a lease
 	Expiry time.Duration                   // of a lease without a beat
 	Look   time.Duration                   // for leases that expired
-	Poll   time.Duration                   // River, for jobs
+	Poll   time.Duration                   // River, for jobs it was not told of
 	Later  time.Duration                   // that a run waits whose kind or tenant has its limit of runs
 	Retry  func(attempt int) time.Duration // that a run waits after an attempt that failed
 }
 
 // usualPace takes over the run of a worker that died within 90 seconds.
 var usualPace = Pace{
-	Tick: time.Second, Beat: 10 * time.Second, Expiry: 60 * time.Second, Look: 5 * time.Second, Poll: time.Second, Later: 5 * time.Second, Retry: backoff,
+	Tick: time.Second, Beat: 10 * time.Second, Expiry: 60 * time.Second, Look: 5 * time.Second, Poll: 5 * time.Second, Later: 5 * time.Second, Retry: backoff,
 }
 
 // Queue is the database of schedules and runs. It is safe for concurrent use.
@@ -63,6 +63,7 @@ type Queue struct {
 	db    *sql.DB
 	river *river.Client[*sql.Tx]
 	plans planCache
+	wake  *waker
 }
 
 // Open opens a queue, and makes its tables what this program needs.
@@ -86,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if err := cfg.Dialect.Migrate(ctx, cfg.DB); err != nil {
 		return nil, err
 	}
-	q := &Queue{Config: cfg, db: cfg.DB}
+	q := &Queue{Config: cfg, db: cfg.DB, wake: newWaker()}
 	var err error
 	q.river, err = q.client(nil)
 	return q, err
@@ -94,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 
 // As is the queue for somebody who changes things by it. It does not work.
 func (q *Queue) As(actor string) *Queue {
-	other := &Queue{Config: q.Config, db: q.db, river: q.river}
+	other := &Queue{Config: q.Config, db: q.db, river: q.river, wake: q.wake}
 	other.Actor = actor
 	return other
 }
@@ -107,7 +108,7 @@ func (q *Queue) now() time.Time { return q.Clock().Truncate(time.Millisecond) }
 
 // change runs f in a transaction in which nobody else changes anything.
 func (q *Queue) change(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return inTx(ctx, q.db, func(tx *sql.Tx) error {
+	err := inTx(ctx, q.db, func(tx *sql.Tx) error {
 		// What we tell others must outlive the database's power, whatever it is set to.
 		if q.Dialect == PostgreSQL {
 			if _, err := tx.ExecContext(ctx, `SET LOCAL synchronous_commit = on`); err != nil {
@@ -119,6 +120,10 @@ func (q *Queue) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 		}
 		return f(tx)
 	})
+	if err == nil {
+		q.wake.changed()
+	}
+	return err
 }
 
 // replan has every process read the schedules again.

@@ -20,16 +20,16 @@ var errEnding = errors.New("the worker is ending")
 func (q *Queue) client(workers *river.Workers) (*river.Client[*sql.Tx], error) {
 	cfg := &river.Config{
 		JobTimeout: -1, // runs take hours; who died shows by the lease
-		Logger:     slog.New(&sparing{Handler: q.Log.Handler()}), PollOnly: true, FetchPollInterval: q.Pace.Poll, FetchCooldown: min(q.Pace.Poll, river.FetchCooldownDefault),
+		Logger:     slog.New(&sparing{Handler: q.Log.Handler()}), FetchPollInterval: q.Pace.Poll, FetchCooldown: min(q.Pace.Poll, river.FetchCooldownDefault),
 	}
 	if workers != nil {
 		cfg.Workers = workers
-		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: q.AtOnce}}
-		if !q.Away {
-			cfg.Queues[localQueue] = river.QueueConfig{MaxWorkers: q.AtOnce}
+		cfg.Queues = make(map[string]river.QueueConfig)
+		for _, name := range q.queues() {
+			cfg.Queues[name] = river.QueueConfig{MaxWorkers: q.AtOnce}
 		}
 	}
-	return river.NewClient(q.Dialect.driver(q.db), cfg)
+	return river.NewClient(&wakingDriver{q.Dialect.driver(q.db), q.wake, q.queues()}, cfg)
 }
 
 // Work plans, works and records until ctx ends. Runs that go on then are given
@@ -48,12 +48,12 @@ func (q *Queue) Work(ctx context.Context) error {
 		return fmt.Errorf("start workers: %w", err)
 	}
 	var all sync.WaitGroup
-	all.Go(func() { q.every(ctx, q.Pace.Tick, "plan", q.plan) })
+	all.Go(func() { q.every(ctx, q.nextPlan, "plan", q.plan) })
 	if q.Record != nil {
-		all.Go(func() { q.every(ctx, q.Pace.Tick, "record", q.drain) })
+		all.Go(func() { q.every(ctx, usually(q.Pace.Tick), "record", q.drainNew) })
 	}
 	rescuer := &rescuer{q: q, seen: make(map[string]sighting)}
-	all.Go(func() { q.every(ctx, q.Pace.Look, "look for runs whose worker died", rescuer.look) })
+	all.Go(func() { q.every(ctx, usually(q.Pace.Look), "look for runs whose worker died", rescuer.look) })
 	<-ctx.Done()
 	all.Wait()
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
@@ -65,10 +65,12 @@ func (q *Queue) Work(ctx context.Context) error {
 	return err
 }
 
+func usually(pause time.Duration) func() time.Duration {
+	return func() time.Duration { return pause }
+}
+
 // every does something now and then. What fails is tried again.
-func (q *Queue) every(ctx context.Context, pause time.Duration, what string, do func(context.Context) error) {
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
+func (q *Queue) every(ctx context.Context, pause func() time.Duration, what string, do func(context.Context) error) {
 	failed := ""
 	for {
 		err := do(ctx)
@@ -84,7 +86,7 @@ func (q *Queue) every(ctx context.Context, pause time.Duration, what string, do 
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(pause()):
 		}
 	}
 }
@@ -116,6 +118,9 @@ func (w *worker) Work(ctx context.Context, job *river.Job[attemptArgs]) error {
 	// What ended the work from outside is why it failed.
 	if cause := context.Cause(running); cause != nil && failed != nil {
 		failed = cause
+		if cause == context.Cause(ctx) { // River stops runs when this process ends, and may be the first to say so
+			failed = errEnding
+		}
 	}
 	give(nil)
 	keeper.Wait()
