@@ -16,7 +16,11 @@ import (
 func To(recipients []string) (func(io.Writer) (io.WriteCloser, error), error) {
 	var to []age.Recipient
 	for _, text := range recipients {
-		r, err := age.ParseX25519Recipient(strings.TrimSpace(text))
+		text = strings.TrimSpace(text)
+		if strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-") {
+			return nil, errors.New("a secret key is given where an age recipient (age1…) belongs")
+		}
+		r, err := age.ParseX25519Recipient(text)
 		if err != nil {
 			return nil, fmt.Errorf("%.20q is not an age recipient", text)
 		}
