@@ -31,3 +31,6 @@ func (c Config) Patient() Config {
 
 // PlanOnce plans what is due, as a working process does all the time.
 func (q *Queue) PlanOnce(ctx context.Context) error { return q.plan(ctx) }
+
+// PruneOnce deletes runs of long ago, as a working process does each hour.
+func (q *Queue) PruneOnce(ctx context.Context) error { return q.prune(ctx) }

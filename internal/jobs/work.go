@@ -54,6 +54,7 @@ func (q *Queue) Work(ctx context.Context) error {
 	}
 	rescuer := &rescuer{q: q, seen: make(map[string]sighting)}
 	all.Go(func() { q.every(ctx, usually(q.Pace.Look), "look for runs whose worker died", rescuer.look) })
+	all.Go(func() { q.every(ctx, usually(time.Hour), "delete runs of long ago", q.prune) })
 	<-ctx.Done()
 	all.Wait()
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
