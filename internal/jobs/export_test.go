@@ -8,7 +8,7 @@ import (
 // Quick makes everything go quickly that takes its time otherwise.
 func (c Config) Quick() Config {
 	c.Pace = Pace{
-		Tick: 10 * time.Millisecond, Beat: 50 * time.Millisecond, Expiry: 400 * time.Millisecond, Look: 20 * time.Millisecond, Poll: 10 * time.Millisecond,
+		Tick: 10 * time.Millisecond, Beat: 50 * time.Millisecond, Expiry: 2 * time.Second, Look: 20 * time.Millisecond, Poll: 10 * time.Millisecond,
 		Retry: func(int) time.Duration { return 0 },
 	}
 	return c

@@ -34,9 +34,9 @@ func TestTakeOver(t *testing.T) {
 		}
 		start(t, q1)
 		<-slow
-		q2 := openQueue(t, d, jobs.Config{Worker: "fresh", Record: l.Record, Kinds: jobs.Kinds{work("work", func(ctx context.Context, turn *jobs.Turn) (any, error) {
+		q2 := openEager(t, d, jobs.Config{Worker: "fresh", Record: l.Record, Kinds: jobs.Kinds{work("work", func(ctx context.Context, turn *jobs.Turn) (any, error) {
 			return "fresh", turn.Hold(ctx)
-		})}})
+		})}}.Quick())
 		start(t, q2)
 		r = untilState(t, q2, r.ID, jobs.StateSucceeded)
 		if r.Worker != "fresh" || string(r.Result) != `"fresh"` || r.Attempt != 2 {
@@ -91,7 +91,7 @@ func TestDiesAlways(t *testing.T) {
 // took the lease.
 func TestFetchedAndForgotten(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
-		q := openQueue(t, d, jobs.Config{Kinds: jobs.Kinds{work("work", func(context.Context, *jobs.Turn) (any, error) { return nil, nil })}})
+		q := openEager(t, d, jobs.Config{Kinds: jobs.Kinds{work("work", func(context.Context, *jobs.Turn) (any, error) { return nil, nil })}}.Quick())
 		if err := q.Put(t.Context(), daily("nightly")); err != nil {
 			t.Fatal(err)
 		}
@@ -255,13 +255,5 @@ func TestLimits(t *testing.T) {
 
 func openFrozen(t *testing.T, d database, cfg jobs.Config) *jobs.Queue {
 	t.Helper()
-	db, err := d.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.DB, cfg.Dialect = db, d.dialect
-	if cfg.Record == nil {
-		cfg.Record = new(ledger).Record
-	}
-	return openConfig(t, cfg.Quick().Frozen())
+	return openEager(t, d, cfg.Quick().Frozen())
 }

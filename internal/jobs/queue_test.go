@@ -112,7 +112,15 @@ func work(name string, run func(ctx context.Context, t *jobs.Turn) (any, error))
 	}}
 }
 
+// openQueue opens a queue that takes over from nobody: on a slow machine a
+// process that lives can be silent for longer than tests want to wait.
 func openQueue(t *testing.T, d database, cfg jobs.Config) *jobs.Queue {
+	t.Helper()
+	return openEager(t, d, cfg.Quick().Patient())
+}
+
+// openEager opens a queue that takes over soon, if cfg is Quick.
+func openEager(t *testing.T, d database, cfg jobs.Config) *jobs.Queue {
 	t.Helper()
 	db, err := d.open()
 	if err != nil {
@@ -122,7 +130,7 @@ func openQueue(t *testing.T, d database, cfg jobs.Config) *jobs.Queue {
 	if cfg.Record == nil {
 		cfg.Record = new(ledger).Record
 	}
-	return openConfig(t, cfg.Quick())
+	return openConfig(t, cfg)
 }
 
 func openConfig(t *testing.T, cfg jobs.Config) *jobs.Queue {
