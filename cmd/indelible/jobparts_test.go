@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"indelible/internal/jobs"
+)
+
+// TestSampleParts: samples that are taken as planned read each place of the log
+// within the days, one after the other, and so do those of a log that grows.
+func TestSampleParts(t *testing.T) {
+	t.Parallel()
+	for _, days := range []int{1, 2, 7, 30} {
+		for _, every := range []time.Duration{time.Hour, 24 * time.Hour} {
+			for _, grows := range []uint64{0, 1, 100} {
+				size, next := uint64(100_000), uint64(0)
+				first := size
+				for taken := time.Duration(0); taken+every <= time.Duration(days)*24*time.Hour; taken += every {
+					r := samplePart(next, size, every, days)
+					if r.First != next || r.End <= r.First || r.End > size {
+						t.Fatalf("%d days, every %s: from %d of %d: %+v", days, every, next, size, r)
+					}
+					if r.End >= first { // all that was there at first
+						first = 0
+					}
+					next = r.End % size
+					size += grows
+				}
+				if first != 0 {
+					t.Errorf("%d days, every %s, %d more each time: it comes to %d of %d", days, every, grows, next, size)
+				}
+			}
+		}
+	}
+	if r := samplePart(500, 100, time.Hour, 7); r.First != 0 {
+		t.Errorf("in a log that is shorter than it was: %+v", r)
+	}
+	if r := samplePart(0, 100, 30*24*time.Hour, 7); r.End != 100 {
+		t.Errorf("after a month without one: %+v", r)
+	}
+}
+
+// TestExpire: the newest datasets stay, as many as are asked for; the others
+// are deleted, and what is no dataset is left alone.
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	x := newTimed(t, "2026-03-01T12:00:00Z")
+	x.run("init", "--origin", "test.example/log").want(exitOK)
+	db := filepath.Join(x.dir, "runs.db")
+	x.run("sample", "runs", "--rows", "50", "--sqlite", db).want(exitOK)
+	place := filepath.Join(x.dir, "exports")
+	for _, name := range []string{"first", "second", "third"} {
+		x.run("export", "--mask", "off", "--no-rls", "--sqlite", db, "--tenant", "acme", "--out", filepath.Join(place, name)).want(exitOK)
+	}
+	other := filepath.Join(place, "notes", "read.me")
+	if err := os.MkdirAll(filepath.Dir(other), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(other, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x.configure("schedules:\n  tidy:\n    when: daily 02:00\n    run: expire\n    with: {place: exports, last: 2}\n")
+	p := x.begin("listening", "serve", "--listen", "127.0.0.1:0", "--verify-every", "0")
+	x.at("2026-03-02T02:00:01Z")
+	r := x.state("tidy@2026-03-02T02:00:00Z", jobs.StateSucceeded)
+	p.end()
+	var told expired
+	if err := json.Unmarshal(r.Result, &told); err != nil || told.Kept != 2 || len(told.Deleted) != 1 || told.Deleted[0] != "first" {
+		t.Errorf("%s: %v", r.Result, err)
+	}
+	for _, name := range []string{"second", "third"} {
+		x.run("dataset", "verify", filepath.Join(place, name)).want(exitOK)
+	}
+	if left, err := filepath.Glob(filepath.Join(place, "first", "*")); err != nil || len(left) != 0 {
+		t.Errorf("left of the first: %v, %v", left, err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Error(err)
+	}
+}
