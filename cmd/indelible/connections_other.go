@@ -2,6 +2,4 @@
 
 package main
 
-import "indelible/internal/api"
-
-func connections() int { return api.MaxConnections }
+func connections() int { return connectionsOf(1 << 20) }
