@@ -315,7 +315,7 @@ func (r *appendRun) finish(ctx context.Context) error {
 		fmt.Fprintf(w, "%d numbers that JSON cannot carry exactly became strings\n", c.stringified)
 	}
 	if c.refused > 0 {
-		fmt.Fprintf(w, "refused input is in %s\n", r.rejects.path())
+		fmt.Fprintf(w, "%s\nrefused input is in %s\n", r.rejects.first, r.rejects.path())
 		return quietExit(exitPartial)
 	}
 	return nil

@@ -209,7 +209,7 @@ func (a *app) forget(ctx context.Context, name, tenant, subject string) error {
 
 // printCertificate prints what an erasure was.
 func (a *app) printCertificate(c *govern.Certificate) error {
-	fmt.Fprintf(a.stderr, "erased      %s on %s; %d keys destroyed, fence at leaf %d\n", c.Erased, c.At.Format(time.RFC3339), c.Keys, c.Fence)
+	fmt.Fprintf(a.stderr, "erased      %s on %s; %s destroyed, fence at leaf %d\n", c.Erased, c.At.Format(time.RFC3339), count(c.Keys, "key"), c.Fence)
 	if c.Until != nil {
 		fmt.Fprintf(a.stderr, "pending     a backup of the keys lives until %s; whoever holds it and the root key can read until then\n", c.Until.Format(time.DateOnly))
 	}

@@ -197,6 +197,7 @@ func TestExportChain(t *testing.T) {
 	x.export("fewer.jsonl", "--all-tenants").want(exitOK)
 	x.run("dataset", "diff", "--json", x.path("whole.parquet"), x.path("fewer.jsonl")).want(exitFailure, `"removed":30`, `"same":1970`)
 	x.export("chain", "--tenant", "acme", "--incremental", "nightly").want(exitUsage, "same options")
+	x.export("backwards.jsonl", "--all-tenants", "--since", "2025-01-02", "--until", "2025-01-01").want(exitUsage, "--until is not after --since")
 	x.run("dataset", "purge", x.path("chain")).want(exitOK, "manifests/00000003.json", "nothing was deleted")
 	x.run("dataset", "purge", "--apply", x.path("chain")).want(exitOK)
 	x.run("dataset", "verify", x.path("chain")).want(exitUsage)

@@ -74,6 +74,7 @@ func (a *app) reconcileCommand() *cobra.Command {
 		Long: `Compare the table workflow_runs with the ledger. Each run that was created in a
 period and has ended must have an event of type workflow_execution with its id as
 resource_id, in its tenant; and each such event that happened in the period a run.
+Event and creation of a run may lie a day apart.
 
 Exit code 0: nothing is missing. 3: there is a difference; it is an event, too.`,
 		Args: cobra.NoArgs,

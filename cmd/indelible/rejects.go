@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,10 +15,11 @@ import (
 // rejects is the file refused input goes to, one JSON object a line. It is
 // made when the first one comes.
 type rejects struct {
-	dir  string
-	name string // as chosen, or as made up
-	f    *os.File
-	w    *bufio.Writer
+	dir   string
+	name  string // as chosen, or as made up
+	first string // of them, for people: where it stands, and the reason
+	f     *os.File
+	w     *bufio.Writer
 }
 
 // reject is a line of the rejects file.
@@ -46,6 +48,7 @@ func (r *rejects) add(o origin, reason error) error {
 			return err
 		}
 		r.f, r.w = f, bufio.NewWriter(f)
+		r.first = fmt.Sprintf("%s:%d: %s", visible(o.file), o.number, visible(reason.Error()))
 	}
 	line := reject{File: o.file, Line: o.number, Reason: reason.Error(), Raw: string(o.raw)}
 	var field *indelible.FieldError

@@ -46,7 +46,7 @@ func printReport(w io.Writer, r *ledger.Report) {
 		fmt.Fprintf(w, "missing     %d events in %d segments, gone without a word in the log\n", r.Missing, r.MissingSegments)
 	}
 	if r.Unopened > 0 {
-		fmt.Fprintf(w, "unopened    %d payloads are what the log says they are; there is no key here to look inside\n", r.Unopened)
+		fmt.Fprintf(w, "unopened    %s, as the log says; there is no key here to look inside\n", count(int(r.Unopened), "payload"))
 	}
 	if r.Pending > 0 {
 		fmt.Fprintf(w, "pending     %d leaves are in the store and not yet under the checkpoint\n", r.Pending)

@@ -152,6 +152,8 @@ func (q *Query) Check() error {
 		return Failf(Usage, "name one with --tenant, or say --all-tenants", "no tenant is named")
 	case len(q.Tenants) > 0 && q.AllTenants:
 		return Failf(Usage, "choose one", "--tenant and --all-tenants exclude each other")
+	case q.Since.Valid && q.Until.Valid && q.Since.Micros >= q.Until.Micros:
+		return Failf(Usage, "rows from --since on and before --until are read", "--until is not after --since")
 	case q.Limit.Valid && q.Limit.N < 0:
 		return Failf(Usage, "give the number of rows to read", "--limit %d", q.Limit.N)
 	case q.Range != nil && (q.Limit.Valid || q.Since.Valid || q.Until.Valid):
