@@ -35,6 +35,7 @@ var benches = []bench{
 	{"opensealed", "opening sealed records", benchOpenSealed},
 	{"http", "events over HTTP against the same recorder in process; single events against a bare grouped fsync", benchHTTP},
 	{"served", "memory of a server under steady load", benchServed},
+	{"workers", "exports shared by three processes against one", benchWorkers},
 	{"tenants", "10,000 tenants against one", benchTenants},
 	{"erase", "erase a person with 10,000 records, in logs of two sizes", benchErase},
 	{"mask", "what the mask finds, and how fast", benchMask},

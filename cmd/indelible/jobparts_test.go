@@ -2,12 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"indelible/internal/jobs"
+	"indelible/internal/store/s3/s3test"
 )
 
 // TestSampleParts: samples that are taken as planned read each place of the log
@@ -80,5 +84,62 @@ func TestExpire(t *testing.T) {
 	}
 	if _, err := os.Stat(other); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestExpireInBucket: datasets and chains of a bucket go when they are old
+// enough, the chain by its newest link, and not before.
+func TestExpireInBucket(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	bucket := server.NewBucket(t, false)
+	x := newTimed(t, "2026-03-01T12:00:00Z")
+	x.env = maps.Clone(x.env)
+	maps.Copy(x.env, map[string]string{"S3_ENDPOINT": server.Endpoint, "S3_REGION": server.Region, "S3_ACCESS_KEY": server.AccessKey, "S3_SECRET_KEY": server.SecretKey})
+	x.run("init", "--origin", "test.example/log").want(exitOK)
+	db := filepath.Join(x.dir, "runs.db")
+	x.run("sample", "runs", "--rows", "50", "--sqlite", db).want(exitOK)
+	x.run("runs", "migrate", "--sqlite", db, "--apply").want(exitOK)
+	x.configure(`sources:
+  flows: {sqlite: runs.db}
+schedules:
+  dated: {when: daily 01:00, run: export, with: {source: flows, all_tenants: true, mask: 'off', out: 's3://` + bucket + `/sets/{date}'}}
+  chained: {when: weekly mon 01:30, run: export, with: {source: flows, all_tenants: true, mask: 'off', incremental: weekly, out: 's3://` + bucket + `/sets/chain'}}
+  tidy: {when: daily 02:00, run: expire, with: {place: 's3://` + bucket + `/sets', keep: 2d}}
+`)
+	p := x.begin("listening", "serve", "--listen", "127.0.0.1:0", "--verify-every", "0")
+	tidied := func(day string) expired {
+		t.Helper()
+		x.at(day + "T01:31:00Z")
+		x.state("dated@"+day+"T01:00:00Z", jobs.StateSucceeded)
+		if date, err := time.Parse(time.DateOnly, day); err == nil && date.Weekday() == time.Monday {
+			x.state("chained@"+day+"T01:30:00Z", jobs.StateSucceeded)
+		}
+		x.at(day + "T02:00:00Z")
+		var told expired
+		if err := json.Unmarshal(x.state("tidy@"+day+"T02:00:00Z", jobs.StateSucceeded).Result, &told); err != nil {
+			t.Fatal(err)
+		}
+		return told
+	}
+	for _, d := range []struct {
+		day     string
+		kept    int
+		deleted []string
+	}{
+		{"2026-03-02", 2, nil}, {"2026-03-03", 3, nil}, {"2026-03-04", 2, []string{"chain", "2026-03-02"}}, {"2026-03-05", 2, []string{"2026-03-03"}},
+	} {
+		told := tidied(d.day)
+		slices.Sort(told.Deleted)
+		slices.Sort(d.deleted)
+		if told.Kept != d.kept || !slices.Equal(told.Deleted, d.deleted) {
+			t.Errorf("%s: %+v, want %d kept and %v deleted", d.day, told, d.kept, d.deleted)
+		}
+	}
+	p.end()
+	x.run("dataset", "verify", "s3://"+bucket+"/sets/2026-03-05/").want(exitOK)
+	x.run("dataset", "verify", "s3://"+bucket+"/sets/2026-03-03/").want(exitUsage)
+	if n := strings.Count(x.run("search", "--tenant-id", "_system", "--event-type", "dataset.purged", "--json").want(exitOK).out, "\n"); n != 3 {
+		t.Errorf("%d events say that datasets were deleted, want 3", n)
 	}
 }

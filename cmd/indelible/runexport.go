@@ -84,6 +84,7 @@ func (a *app) runExport(ctx context.Context, spec *exportSpec, by exporting) (_ 
 			return nil, err
 		}
 	}
+	job.Clock = a.clock
 	job.Build = "indelible " + version
 	job.NewID = by.newID
 	if job.NewID == nil {

@@ -14,6 +14,9 @@ func (c Config) Quick() Config {
 	return c
 }
 
+// MaxAttempts is how often a run is tried.
+const MaxAttempts = maxAttempts
+
 // Backoff is how long a run waits after an attempt that failed.
 var Backoff = backoff
 

@@ -120,5 +120,6 @@ func backoff(attempt int) time.Duration {
 	return min(30*time.Second<<min(attempt-1, 10), time.Hour)
 }
 
-// maxAttempts is how often a run is tried.
-const maxAttempts = 5
+// maxAttempts is how often a run is tried: the last time an hour after the
+// first, so that a store or database that is away for an hour fails nothing.
+const maxAttempts = 8

@@ -75,7 +75,7 @@ func TestDiesAlways(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- dead.Work(ctx) }()
 		r = untilState(t, dead, r.ID, jobs.StateFailed)
-		if r.Attempt != 5 || r.Error == "" {
+		if r.Attempt != jobs.MaxAttempts || r.Error == "" {
 			t.Errorf("run: %+v", r)
 		}
 		hang <- struct{}{}

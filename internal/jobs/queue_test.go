@@ -340,7 +340,7 @@ func TestFailures(t *testing.T) {
 					return slices.Equal(l.of(r.ID), []string{"job.ordered", "job.started", "job.retrying", "job.started", "job.retrying", "job.started", "job.succeeded"})
 				})
 			case "broken":
-				if r.State != jobs.StateFailed || r.Attempt != 5 || r.Error != "panic: oh" {
+				if r.State != jobs.StateFailed || r.Attempt != jobs.MaxAttempts || r.Error != "panic: oh" {
 					t.Errorf("%+v", r)
 				}
 			case "final":
@@ -361,6 +361,66 @@ func TestBackoff(t *testing.T) {
 		if got := jobs.Backoff(attempt); got != want {
 			t.Errorf("after attempt %d: %s, want %s", attempt, got, want)
 		}
+	}
+	var waited time.Duration
+	for attempt := 1; attempt < jobs.MaxAttempts; attempt++ {
+		waited += jobs.Backoff(attempt)
+	}
+	if waited <= time.Hour {
+		t.Errorf("a run is given up after %s: what is away for an hour fails it", waited)
+	}
+}
+
+// TestLocked: another process has the database locked for longer than anybody
+// waits for a lock, while this one begins to work or after. What was due
+// meanwhile is done afterwards, once.
+func TestLocked(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"beginning", "working"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			name := filepath.Join(t.TempDir(), "jobs.db")
+			d := database{jobs.SQLite, func() (*sql.DB, error) { return sqlite.Open(name) }}
+			c := newClock(t, "2026-01-01T12:00:00Z")
+			var n atomic.Int64
+			q := openQueue(t, d, jobs.Config{Clock: c.Now, Kinds: jobs.Kinds{work("work", func(context.Context, *jobs.Turn) (any, error) { n.Add(1); return nil, nil })}})
+			if err := q.Put(t.Context(), daily("nightly")); err != nil {
+				t.Fatal(err)
+			}
+			if when == "working" {
+				start(t, q)
+				r, err := q.RunNow(t.Context(), "nightly")
+				if err != nil {
+					t.Fatal(err)
+				}
+				untilState(t, q, r.ID, jobs.StateSucceeded)
+				n.Store(0)
+			}
+			other, err := d.open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			tx, err := other.BeginTx(t.Context(), nil) // immediate: it locks
+			if err != nil {
+				t.Fatal(err)
+			}
+			if when == "beginning" {
+				start(t, q)
+			}
+			c.Set(at(t, "2026-01-02T02:00:01Z"))
+			<-time.After(sqlite.LockWait + 2*time.Second)
+			if n.Load() != 0 {
+				t.Error("done without a place to say so")
+			}
+			if err := tx.Rollback(); err != nil {
+				t.Fatal(err)
+			}
+			untilState(t, q, "nightly@2026-01-02T02:00:00Z", jobs.StateSucceeded)
+			if n.Load() != 1 {
+				t.Errorf("done %d times", n.Load())
+			}
+		})
 	}
 }
 

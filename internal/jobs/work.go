@@ -39,13 +39,9 @@ func (q *Queue) Work(ctx context.Context) error {
 	if err := river.AddWorkerSafely(workers, &worker{q: q, ending: ctx}); err != nil {
 		return err
 	}
-	client, err := q.client(workers)
-	if err != nil {
+	client, err := q.started(ctx, workers)
+	if err != nil || client == nil {
 		return err
-	}
-	// River ends when it is told to, after what it runs has been given back.
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("start workers: %w", err)
 	}
 	var all sync.WaitGroup
 	all.Go(func() { q.every(ctx, q.nextPlan, "plan", q.plan) })
@@ -64,6 +60,28 @@ func (q *Queue) Work(ctx context.Context) error {
 		err = errors.Join(err, q.drain(within))
 	}
 	return err
+}
+
+// started starts River, when the database answers; nil if ctx ends before.
+// River ends when it is told to, after what it runs has been given back.
+func (q *Queue) started(ctx context.Context, workers *river.Workers) (*river.Client[*sql.Tx], error) {
+	for told := false; ; told = true {
+		client, err := q.client(workers)
+		if err != nil {
+			return nil, err
+		}
+		if err = client.Start(context.WithoutCancel(ctx)); err == nil {
+			return client, nil
+		}
+		if !told {
+			q.Log.Error("start workers", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(q.Pace.Tick):
+		}
+	}
 }
 
 func usually(pause time.Duration) func() time.Duration {
