@@ -47,27 +47,42 @@ type oldKey struct {
 	Days    int       `json:"days"`
 }
 
-// runKeyAge reminds of keys that are old: those that can be rotated.
-func (a *app) runKeyAge(_ context.Context, t *jobs.Turn) (any, error) {
+// rotatedWith are the keys that grow old, and the command that makes new ones.
+var rotatedWith = map[string]string{datadir.LogKey: "indelible keys rotate-signer", datadir.RootKey: "indelible keys rotate"}
+
+// runKeyAge reminds of keys that are old: those that can be rotated. Not of one
+// that only signs beside its successor.
+func (a *app) runKeyAge(ctx context.Context, t *jobs.Turn) (any, error) {
 	o, err := readKeyAge(t.With)
 	if err != nil {
 		return nil, jobs.Final(err)
+	}
+	c, err := datadir.LoadConfig(a.dir)
+	if err != nil {
+		return nil, err
 	}
 	infos, err := datadir.ListKeys(a.dir)
 	if err != nil {
 		return nil, err
 	}
+	root, err := (&datadir.Directory{Path: a.dir, Config: c}).DescribeRoot(ctx, a.env) // the store is not needed
+	if err != nil {
+		return nil, fmt.Errorf("the root key cannot be asked for its age: %w", err)
+	}
+	if root != nil {
+		infos = append(infos, *root)
+	}
 	out := &keyAges{Old: []oldKey{}}
 	for _, k := range infos {
 		age := t.Planned.Sub(k.Created)
-		if k.Created.IsZero() || !k.Until.IsZero() || age < time.Duration(o.Max) || !slices.Contains([]string{"log", "root"}, k.Kind) {
+		if rotatedWith[k.Kind] == "" || k.Created.IsZero() || !k.Until.IsZero() || age < time.Duration(o.Max) {
 			continue
 		}
 		out.Old = append(out.Old, oldKey{k.Kind, k.ID, k.Created, int(age / (24 * time.Hour))})
 	}
 	if len(out.Old) > 0 {
 		k := out.Old[0]
-		return out, jobs.Final(fmt.Errorf("the %s key is %d days old: `indelible keys rotate` makes a new one", k.Kind, k.Days))
+		return out, jobs.Final(fmt.Errorf("the %s is %d days old: `%s` makes a new one", k.Kind, k.Days, rotatedWith[k.Kind]))
 	}
 	return out, nil
 }

@@ -147,20 +147,11 @@ func (d *Directory) ListSealingKeys(ctx context.Context, env Env) (infos []KeyIn
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, keys.Close()) }()
-	root := KeyInfo{Kind: "root key", Note: "wraps the tenants' keys"}
-	if d.Config.Keys.Root == "file" {
-		root.File = "keys/" + rootKeyName
-	}
 	about, err := keys.Describe(ctx)
-	switch {
-	case err != nil:
+	root := d.rootInfo(about)
+	if err != nil {
 		root.Note = "cannot be asked: " + err.Error()
-	case about.Destroyed:
-		root.Note = "destroyed: nobody can read a record"
-	default:
-		root.Note = fmt.Sprintf("%s, version %d, wraps the tenants' keys", about.Driver, about.Version)
 	}
-	root.ID, root.Created = about.Key, about.Created
 	infos = append(infos, root)
 	list, err := keys.List(ctx)
 	for _, l := range list {
@@ -174,4 +165,34 @@ func (d *Directory) ListSealingKeys(ctx context.Context, env Env) (infos []KeyIn
 		infos = append(infos, k)
 	}
 	return infos, err
+}
+
+// DescribeRoot describes the key that wraps the tenants' keys; nil where records
+// are not encrypted.
+func (d *Directory) DescribeRoot(ctx context.Context, env Env) (_ *KeyInfo, err error) {
+	if d.Config.Keys == nil {
+		return nil, nil
+	}
+	keys, err := d.OpenKeys(ctx, true, env)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, keys.Close()) }()
+	about, err := keys.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	root := d.rootInfo(about)
+	return &root, nil
+}
+
+func (d *Directory) rootInfo(about seal.Description) KeyInfo {
+	root := KeyInfo{Kind: RootKey, ID: about.Key, Created: about.Created, Note: fmt.Sprintf("%s, version %d, wraps the tenants' keys", about.Driver, about.Version)}
+	if d.Config.Keys.Root == "file" {
+		root.File = "keys/" + rootKeyName
+	}
+	if about.Destroyed {
+		root.Note = "destroyed: nobody can read a record"
+	}
+	return root
 }

@@ -29,13 +29,19 @@ type KeyInfo struct {
 	Destroyed int    `json:"destroyed,omitempty"`
 }
 
+// Kinds of keys that can be rotated: KeyInfo.Kind.
+const (
+	LogKey  = "log key"
+	RootKey = "root key"
+)
+
 // ListKeys describes the keys of a data directory.
 func ListKeys(dir string) ([]KeyInfo, error) {
 	var infos []KeyInfo
 	for _, k := range []struct{ name, kind, note string }{
-		{logKeyName, "log key", "signs checkpoints"},
-		{previousKeyName, "log key", "rotated away, signs beside the current one"},
-		{nextKeyName, "log key", "comes next: the rotation is not finished"},
+		{logKeyName, LogKey, "signs checkpoints"},
+		{previousKeyName, LogKey, "rotated away, signs beside the current one"},
+		{nextKeyName, LogKey, "comes next: the rotation is not finished"},
 		{idKeyName, "id key", "makes references out of ids"},
 		{writerKeyName, "writer key", "signs segments and receipts of this directory"},
 	} {
