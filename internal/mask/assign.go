@@ -24,7 +24,7 @@ func (s *Scanner) assignment(b []byte, i int) int {
 			end--
 		}
 	}
-	if end == 0 || class[b[end-1]]&(letter|digit) == 0 {
+	if end == 0 || class[b[end-1]]&(letter|digit|high) == 0 {
 		return i + 1
 	}
 	start := end
@@ -32,6 +32,12 @@ func (s *Scanner) assignment(b []byte, i int) int {
 		start--
 	}
 	t := secretName(b[start:end])
+	if t == "" {
+		t = foreignPassword(b[:end])
+	}
+	if t == "" && b[i] == '=' && !quoted && (at(b, start-1) == '?' || at(b, start-1) == '&') && queryKeys[lowered(b[start:end])] {
+		return s.queryKey(b, i+1)
+	}
 	if t == "" {
 		return i + 1
 	}
@@ -48,6 +54,44 @@ func (s *Scanner) assignment(b []byte, i int) int {
 		return s.assigned(b, i+2, t, rule, assignedLoose)
 	}
 	return s.assigned(b, i+1, t, rule, how)
+}
+
+// queryKeys are parameters that hold a secret when they look like one: ?key=value
+// is none.
+var queryKeys = map[string]bool{"key": true, "auth": true, "signature": true, "hmac": true, "session": true, "sid": true, "ticket": true, "code": true, "hash": true}
+
+// queryKey looks at the value of such a parameter: letters and digits without order.
+func (s *Scanner) queryKey(b []byte, start int) int {
+	end, letters, digits, other := start, 0, 0, 0
+	for end < len(b) && !valueEnd[b[end]] && b[end] != '#' && b[end] != '\\' {
+		switch {
+		case class[b[end]]&letter != 0:
+			letters++
+		case class[b[end]] == digit:
+			digits++
+		default:
+			other++
+		}
+		end++
+	}
+	if end-start < 12 || letters < 3 || digits < 3 || other > (end-start)/4 || uuid(b[start:end]) {
+		return start
+	}
+	s.add(Login, "url-query", Guess, start, end)
+	return end
+}
+
+// foreignPasswords are words for a password that do not stay whole in ASCII, or
+// are several.
+var foreignPasswords = []string{"mot de passe", "Mot de passe", "contraseña", "Contraseña", "hasło", "Hasło", "lösenord", "Lösenord", "şifre", "Şifre", "пароль", "Пароль", "パスワード", "密码", "密碼", "비밀번호"}
+
+func foreignPassword(b []byte) Type {
+	for _, w := range foreignPasswords {
+		if bytes.HasSuffix(b, []byte(w)) {
+			return Password
+		}
+	}
+	return ""
 }
 
 // assigned looks at the value from i on.
@@ -191,7 +235,7 @@ var secretNames = func() (t [256][]nameRule) {
 			t[n[len(n)-1]] = append(t[n[len(n)-1]], nameRule{n, whole, typ})
 		}
 	}
-	add(Password, false, "password", "passwd", "passphrase", "passcode", "userpwd", "dbpwd", "kennwort", "passwort")
+	add(Password, false, "password", "passwd", "passphrase", "passcode", "userpwd", "dbpwd", "kennwort", "passwort", "contrasena", "senha", "haslo", "wachtwoord", "losenord", "adgangskode", "salasana", "heslo", "motdepasse")
 	add(Password, true, "pwd", "pass", "pgpassword", "pin")
 	add(Token, false, "token", "authorization", "jsessionid", "sessid", "bearer")
 	add(Token, true, "jwt", "cookie", "setcookie", "otp")

@@ -25,9 +25,10 @@ var topics = func() map[string]topic {
 			"reached", "dial", "dialed", "dialled", "answering", "answer", "sms", "whatsapp", "ring", "msisdn", "handset", "hotline", "voicemail", "texted",
 			"telefon", "handy", "mobil", "telefono", "téléphone", "phonenumber", "caller", "callers", "landline",
 			"office", "phoned", "phoning", "calls", "texting", "dialing", "dialling", "ringing", "tél", "teléfono", "telefonnummer", "switchboard", "helpline", "recipient", "recipients",
+			"handynummer", "mobilnummer", "mobilfunknummer", "rufnummer", "celular", "móvil", "movil", "portable", "telefone", "telefonu", "telefonem", "telefoon", "telefoonnummer", "gsm", "puhelin", "電話", "電話番号", "携帯", "телефон", "телефона",
 			"anruf", "anrufen", "rückruf", "llamar", "llame", "appeler", "appelez", "rappeler", "ligar", "ligue", "chiamare", "telefonare", "bellen", "ringa"},
 		aboutCard: {"card", "cards", "creditcard", "credit", "debit", "visa", "mastercard", "amex", "maestro", "discover", "jcb", "diners", "pan", "cc", "ccn", "cardnumber",
-			"payment", "charge", "charged", "unionpay"},
+			"payment", "charge", "charged", "unionpay", "chargeback", "kartennummer", "kreditkarte", "kreditkartennummer", "karte", "carte", "tarjeta", "cartão", "cartao", "kaart", "kreditkort", "kortnummer", "karta", "karty", "カード"},
 		aboutSSN:     {"ssn", "ssns", "social", "security", "socialsecurity"},
 		aboutBank:    {"iban", "account", "bank", "acct", "routing", "aba", "sort"},
 		aboutBirth:   {"birth", "born", "dob", "birthday", "birthdate", "geboren", "geburtsdatum", "naissance"},
@@ -51,17 +52,39 @@ var topics = func() map[string]topic {
 
 // topicOf looks a word up without regard to case.
 func topicOf(w []byte) topic {
-	if len(w) > 16 {
+	if len(w) > 24 {
 		return 0
 	}
-	var buf [16]byte
+	var buf [24]byte
 	for i, c := range w {
 		if c >= 'A' && c <= 'Z' {
 			c |= 0x20
 		}
 		buf[i] = c
 	}
-	return topics[string(buf[:len(w)])]
+	if t := topics[string(buf[:len(w)])]; t != 0 {
+		return t
+	}
+	return topicOfParts(w)
+}
+
+// topicOfParts looks up the parts of a name such as cardNumber, the last one
+// that means something first.
+func topicOfParts(w []byte) topic {
+	for end, i := len(w), len(w)-1; i > 0; i-- {
+		if class[w[i]] == upper && class[w[i-1]] == lower {
+			if t := topicOf(w[i:end]); t != 0 {
+				return t
+			}
+			if end = i; class[w[0]] == upper || class[w[0]] == lower {
+				continue
+			}
+		}
+		if i == 1 && end < len(w) {
+			return topicOf(w[:end])
+		}
+	}
+	return 0
 }
 
 const (

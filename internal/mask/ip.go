@@ -53,7 +53,7 @@ func (s *Scanner) ipv4(b []byte, start int) int {
 
 // isVersion: version 1.2.3.4, upgraded x from 1.2.3.4 to 1.2.3.5.
 func isVersion(b []byte, start int) bool {
-	if topicNear(b, start) == aboutVersion {
+	if topicNear(b, start) == aboutVersion || versionBefore(b, start) {
 		return true
 	}
 	i := start - 1
@@ -64,6 +64,20 @@ func isVersion(b []byte, start int) bool {
 		return false
 	}
 	return topicOfWords(b, start, max(0, start-48), 8, topic(0xffff)&^aboutVersion) != 0
+}
+
+// versionBefore: v1.2.3.4 is older than 1.2.3.10.
+func versionBefore(b []byte, start int) bool {
+	for i := start - 1; i > 0 && start-i < 40; i-- {
+		if b[i] == 'v' && classAt(b, i+1) == digit && class[b[i-1]]&word == 0 {
+			end := i + 1
+			for end < start && (class[b[end]] == digit || b[end] == '.') {
+				end++
+			}
+			return end-i > 4
+		}
+	}
+	return len(b) > 0 && start > 4 && b[0] == 'v' && classAt(b, 1) == digit && at(b, 2) == '.' && start < 40
 }
 
 // isImage: registry/team/app:1.2.3.4 has a version behind its colon.

@@ -25,7 +25,7 @@ func (s *Scanner) number(b []byte, start, end int) int {
 			return to
 		}
 	}
-	if n >= 12 || n == 4 && (next == ' ' || next == '-') {
+	if n >= 12 || n == 4 && (next == ' ' || next == '-' || next == '+' || next == '%') {
 		if to := s.card(b, start, end); to > 0 {
 			return to
 		}
@@ -101,13 +101,21 @@ func digitsAt(b []byte, start, limit int) (digits []byte, groups []int, sep byte
 		g++
 		end = i
 		c := at(b, i)
-		if c != ' ' && c != '-' || sep != 0 && c != sep || classAt(b, i+1) != digit {
+		if c == '%' && (at(b, i+1) != '2' || at(b, i+2) != '0') || c != ' ' && c != '-' && c != '+' && c != '%' || sep != 0 && c != sep || classAt(b, i+sepLen(c)) != digit {
 			break
 		}
 		sep = c
-		i++
+		i += sepLen(c)
 	}
 	return ds[:n], gs[:g], sep, end
+}
+
+// sepLen is the length of a separator: + and %20 are blanks in a query.
+func sepLen(sep byte) int {
+	if sep == '%' {
+		return 3
+	}
+	return 1
 }
 
 // card looks for a payment card number: issuer, length and check digit
@@ -121,7 +129,7 @@ func (s *Scanner) card(b []byte, start, _ int) int {
 		}
 		last := groups[len(groups)-1]
 		groups, digits = groups[:len(groups)-1], digits[:len(digits)-last]
-		end -= last + 1
+		end -= last + sepLen(sep)
 	}
 	return 0
 }
@@ -146,6 +154,8 @@ func (s *Scanner) cardOf(b, digits []byte, groups []int, sep byte, start, end in
 		s.add(Card, "card", Validated, start, end)
 	case t == aboutCard && len(digits) >= 13:
 		s.add(Card, "card", Context, start, end)
+	case sep == '-' && at(b, start-1) == '-' && classAt(b, start-2)&letter != 0: // job-4242-4242-4242-4242
+		return false
 	case issuer == unknown, issuer == weak, t == aboutOther && len(groups) == 1 && s.field.topic != aboutCard:
 		return false
 	default:
@@ -275,6 +285,27 @@ func allDigits(b []byte) bool {
 	return len(b) > 0
 }
 
+// besideCard: a word about cards stands before an expiry, or behind it, or
+// digits that may be one.
+func (s *Scanner) besideCard(b []byte, start, end int) bool {
+	const other = ^(aboutCard | aboutCode)
+	if s.field.topic&^other != 0 || topicOfWords(b, start, max(0, start-80), 60, other) != 0 {
+		return true
+	}
+	run := 0
+	for _, c := range b[max(0, start-40):start] {
+		if class[c] == digit || c == '*' || c == 'x' || c == 'X' {
+			run++
+		} else if c != ' ' && c != '-' {
+			run = 0
+		}
+		if run >= 12 {
+			return true
+		}
+	}
+	return topicAfter(b, end)&^other != 0
+}
+
 // short looks at up to four digits that a word makes something: a card's code,
 // its expiry, an age.
 func (s *Scanner) short(b []byte, start, end int) int {
@@ -285,7 +316,7 @@ func (s *Scanner) short(b []byte, start, end int) int {
 			to++
 		}
 		month := int(b[start]-'0')*10 + int(b[start+1]-'0')
-		if (to-end == 3 || to-end == 5) && month >= 1 && month <= 12 && topicNear(b, start) == aboutExpiry && classAt(b, to)&word == 0 {
+		if (to-end == 3 || to-end == 5) && month >= 1 && month <= 12 && topicNear(b, start) == aboutExpiry && classAt(b, to)&word == 0 && s.besideCard(b, start, to) {
 			s.add(CardExpiry, "card-expiry", Context, start, to)
 			return to
 		}

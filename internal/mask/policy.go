@@ -119,7 +119,7 @@ func (p *Policy) masksReported() bool {
 
 // recognisers changes when a recogniser does: a mask of another version may
 // find other things.
-const recognisers = 3
+const recognisers = 4
 
 // Version names the policy and the recognisers in a manifest: the beginning of
 // a SHA-256 over both.

@@ -97,6 +97,20 @@ func TestEngineLines(t *testing.T) {
 	}
 }
 
+// TestAppLines: more of them, of other programs and in more languages.
+func TestAppLines(t *testing.T) {
+	t.Parallel()
+	board, clean := logLines(t, "testdata/applines.txt")
+	for _, typ := range []mask.Type{mask.Email, mask.Phone, mask.Card, mask.IBAN, mask.SSN, mask.IP, mask.Login, mask.Secret} {
+		if score := board[string(typ)]; score == nil || score.Hits+score.Missed < 24 {
+			t.Errorf("%s: hardly a label", typ)
+		}
+	}
+	if clean < 200 {
+		t.Errorf("%d clean lines are too few", clean)
+	}
+}
+
 // logLines holds a file of labelled lines to the floors, and counts those with
 // nothing in them. Which kind of secret a secret is does not matter.
 func logLines(t *testing.T, name string) (board masktest.Board, clean int) {

@@ -140,8 +140,8 @@ func (s *Scanner) pass(b []byte) {
 		switch {
 		case kind == digit:
 			i = s.number(b, start, i)
-		case i-start < 2:
-		case kind&digit == 0 && !s.eachWord && !secretStart[uint16(b[start])<<8|uint16(b[start+1])] && (i == len(b) || b[i] != ':'):
+		case i-start < 2 && (i == len(b) || secretStart[uint16(b[start])<<8|uint16(b[i])] == 0):
+		case kind&digit == 0 && !s.eachWord && secretStart[uint16(b[start])<<8|uint16(b[start+1])] == 0 && (i == len(b) || b[i] != ':'):
 			// Most words are nothing but words.
 		default:
 			i = s.word(b, start, i, kind)
@@ -188,7 +188,7 @@ func (s *Scanner) stop(b []byte, i int) int {
 
 // word looks at a run of word bytes that is not a number.
 func (s *Scanner) word(b []byte, start, end int, kind uint8) int {
-	if secretStart[uint16(b[start])<<8|uint16(b[start+1])] {
+	if secretStart[uint16(b[start])<<8|uint16(b[start+1])] != 0 {
 		if next := s.secret(b, start, end); next > 0 {
 			return next
 		}

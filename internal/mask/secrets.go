@@ -142,31 +142,117 @@ var secretRules = []secretRule{
 	{"sgp_", set("09afAF__azAZ"), 40, 64, Token, "sourcegraph-token", nil},
 	{"bkua_", hexSet, 40, 40, Token, "buildkite-token", nil},
 	{"CCIPAT_", set("azAZ09__"), 40, 70, Token, "circleci-token", nil},
-	{"v^1.1#", dotted, 40, unbounded, Token, "ebay-token", nil},
+	{"v^1.1#", set("azAZ09--__..##^^++//=="), 40, unbounded, Token, "ebay-token", nil},
+	{"glagent-", urlSafe, 40, 64, Token, "gitlab-agent-token", nil},
+	{"glft-", urlSafe, 20, 64, Token, "gitlab-feed-token", nil},
+	{"glimt-", urlSafe, 20, 64, Token, "gitlab-mail-token", nil},
+	{"gloas-", hexSet, 64, 64, Secret, "gitlab-oauth-secret", nil},
+	{"GR1348941", urlSafe, 20, 20, Token, "gitlab-runner-token", nil},
+	{"gsk_", alnum, 52, 52, Secret, "groq-key", nil},
+	{"xai-", alnum, 80, 80, Secret, "xai-key", nil},
+	{"r8_", alnum, 37, 40, Token, "replicate-token", nil},
+	{"pplx-", alnum, 48, 48, Secret, "perplexity-key", nil},
+	{"sk-or-v1-", hexSet, 64, 64, Secret, "openrouter-key", nil},
+	{"sk-admin-", urlSafe, 32, 200, Secret, "openai-key", nil},
+	{"sk-lf-", set("09af--"), 36, 36, Secret, "langfuse-key", nil},
+	{"lsv2_pt_", set("09af__"), 43, 43, Token, "langsmith-token", nil},
+	{"lsv2_sk_", set("09af__"), 43, 43, Token, "langsmith-token", nil},
+	{"pcsk_", set("azAZ09__"), 60, 100, Secret, "pinecone-key", nil},
+	{"sk_", hexSet, 48, 48, Secret, "elevenlabs-key", nil},
+	{"ABSK", base64Ch, 100, unbounded, Secret, "aws-bedrock-key", nil},
+	{"bedrock-api-key-", base64Ch, 40, unbounded, Secret, "aws-bedrock-key", nil},
+	{"amzn.mws.", set("09af--"), 36, 36, Token, "aws-mws-token", nil},
+	{"LTAI", alnum, 12, 20, Secret, "alibaba-key", mixedCase},
+	{"AKID", alnum, 32, 32, Secret, "tencent-key", mixedCase},
+	{"AQVN", urlSafe, 35, 38, Secret, "yandex-key", nil},
+	{"pnu_", alnum, 36, 36, Secret, "prefect-key", nil},
+	{"pnb_", alnum, 36, 36, Secret, "prefect-key", nil},
+	{"tfp_", dotted, 40, 60, Token, "typeform-token", nil},
+	{"rdme_", set("az09"), 70, 70, Secret, "readme-key", nil},
+	{"fio-u-", set("azAZ09--__=="), 64, 64, Token, "frameio-token", nil},
+	{"duffel_test_", set("azAZ09--__=="), 43, 43, Token, "duffel-token", nil},
+	{"duffel_live_", set("azAZ09--__=="), 43, 43, Token, "duffel-token", nil},
+	{"EZAK", alnum, 54, 54, Secret, "easypost-key", nil},
+	{"EZTK", alnum, 54, 54, Secret, "easypost-key", nil},
+	{"shippo_live_", hexSet, 40, 40, Token, "shippo-token", nil},
+	{"shippo_test_", hexSet, 40, 40, Token, "shippo-token", nil},
+	{"FLWSECK-", set("azAZ09--"), 32, 64, Secret, "flutterwave-key", nil},
+	{"FLWSECK_TEST-", set("azAZ09--"), 12, 64, Secret, "flutterwave-key", nil},
+	{"access-production-", set("09af--"), 36, 36, Token, "plaid-token", nil},
+	{"access-development-", set("09af--"), 36, 36, Token, "plaid-token", nil},
+	{"access-sandbox-", set("09af--"), 36, 36, Token, "plaid-token", nil},
+	{"access_token$production$", set("azAZ09$$"), 40, 60, Token, "paypal-token", nil},
+	{"aio_", alnum, 28, 28, Secret, "adafruit-key", nil},
+	{"CLOJARS_", alnum, 60, 60, Token, "clojars-token", nil},
+	{"CFPAT-", urlSafe, 43, 43, Token, "contentful-token", nil},
+	{"AKCp", alnum, 69, 69, Secret, "jfrog-key", nil},
+	{"cmVmdGtuOj", alnum, 54, 64, Token, "jfrog-token", nil},
+	{"sqp_", hexSet, 40, 40, Token, "sonarqube-token", nil},
+	{"squ_", hexSet, 40, 40, Token, "sonarqube-token", nil},
+	{"sqa_", hexSet, 40, 40, Token, "sonarqube-token", nil},
+	{"ico-", alnum, 32, 32, Secret, "infracost-key", nil},
+	{"tk-us-", urlSafe, 48, 48, Token, "scalingo-token", nil},
+	{"AAAAAAAAAAAAAAAAAAAAAA", set("azAZ09%%"), 80, 100, Token, "twitter-token", nil},
+	{"EAAC", alnum, 100, unbounded, Token, "facebook-token", nil},
+	{"EAAM", alnum, 100, unbounded, Token, "facebook-token", nil},
+	{"IGQV", urlSafe, 100, unbounded, Token, "instagram-token", nil},
+	{"v1.0-", set("09af--"), 171, 171, Secret, "cloudflare-origin-key", nil},
+	{"nfp_", alnum, 36, 40, Token, "netlify-token", nil},
+	{"napi_", alnum, 48, 64, Secret, "neon-key", nil},
+	{"sb_secret_", urlSafe, 30, 50, Secret, "supabase-key", nil},
+	{"mdb_sa_sk_", urlSafe, 40, 40, Secret, "mongodb-atlas-secret", nil},
+	{"NRII-", urlSafe, 32, 32, Secret, "new-relic-key", nil},
+	{"NRJS-", hexSet, 19, 19, Secret, "new-relic-key", nil},
+	{"hcaik_", alnum, 58, 58, Secret, "honeycomb-key", nil},
+	{"cflt", base64Ch, 60, 60, Secret, "confluent-secret", nil},
+	{"CCIPRJ_", set("azAZ09__"), 40, 70, Token, "circleci-token", nil},
+	{"oy2", set("az09"), 43, 43, Secret, "nuget-key", nil},
+	{"lin_oauth_", hexSet, 64, 64, Token, "linear-token", nil},
+	{"ATBB", alnum, 32, 36, Token, "bitbucket-token", nil},
+	{"ATTA", hexSet, 72, 72, Token, "trello-token", nil},
+	{"sl.", urlSafe, 130, unbounded, Token, "dropbox-token", nil},
+	{"pat-na1-", set("09af--"), 36, 36, Token, "hubspot-token", nil},
+	{"pat-eu1-", set("09af--"), 36, 36, Token, "hubspot-token", nil},
+	{"essu_", base64Ch, 40, 200, Token, "elastic-token", nil},
+	{"dbtc_", urlSafe, 30, 80, Token, "dbt-token", nil},
+	{"dbtu_", urlSafe, 30, 80, Token, "dbt-token", nil},
+	{"dsapi", hexSet, 32, 34, Token, "databricks-token", nil},
+	{"dose", hexSet, 32, 34, Secret, "databricks-secret", nil},
+	{"ck_", hexSet, 40, 40, Secret, "woocommerce-key", nil},
+	{"cs_", hexSet, 40, 40, Secret, "woocommerce-secret", nil},
+	{"hooks.zapier.com/hooks/catch/", pathLike, 10, 80, Secret, "zapier-webhook", nil},
 	{"ind_", set("azAZ09__"), 40, 120, Token, "indelible-key", nil},
 	{"eyJ", dotted, 20, unbounded, JWT, "jwt", isJWT},
 }
 
-// secretStart marks the two letters a prefix begins with, and secretsBy lists
-// the rules of each.
-var secretStart, secretsBy = func() (start *[1 << 16]bool, by map[uint16][]secretRule) {
-	start, by = new([1 << 16]bool), make(map[uint16][]secretRule)
+// secretStart has for the two letters a prefix begins with the place of its
+// rules in secretLists; 0 is none.
+var secretStart, secretLists = func() (start *[1 << 16]uint8, lists [][]secretRule) {
+	start, lists = new([1 << 16]uint8), make([][]secretRule, 1)
+	list := func(prefix string) *[]secretRule {
+		k := uint16(prefix[0])<<8 | uint16(prefix[1])
+		if start[k] == 0 {
+			start[k] = uint8(len(lists))
+			lists = append(lists, nil)
+		}
+		return &lists[start[k]]
+	}
 	for _, r := range secretRules {
-		k := uint16(r.prefix[0])<<8 | uint16(r.prefix[1])
-		start[k] = true
-		by[k] = append(by[k], r)
+		l := list(r.prefix)
+		*l = append(*l, r)
 	}
-	for _, w := range []string{"Be", "be", "BE", "Ba", "ba"} {
-		start[uint16(w[0])<<8|uint16(w[1])] = true
+	for _, w := range []string{"Be", "be", "BE", "Ba", "ba"} { // Bearer, Basic
+		list(w)
 	}
-	return start, by
+	return start, lists
 }()
 
 // secret looks for a token with a known prefix, or a Bearer's or Basic's. It
 // returns where it ends, or 0.
 func (s *Scanner) secret(b []byte, start, end int) int {
-	for i := range secretsBy[uint16(b[start])<<8|uint16(b[start+1])] {
-		r := &secretsBy[uint16(b[start])<<8|uint16(b[start+1])][i]
+	list := secretLists[secretStart[uint16(b[start])<<8|uint16(b[start+1])]]
+	for i := range list {
+		r := &list[i]
 		if len(b)-start < len(r.prefix)+r.min || string(b[start:start+len(r.prefix)]) != r.prefix {
 			continue
 		}

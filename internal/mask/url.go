@@ -33,7 +33,7 @@ func (s *Scanner) url(b []byte, colon int) int {
 		}
 		end++
 	}
-	if user > authority && maskedToken(b[authority:user]) != user-authority {
+	if user > authority && !isNoLogin(b[authority:user]) && maskedToken(b[authority:user]) != user-authority {
 		s.add(Login, "url-userinfo", Validated, authority, user)
 	}
 	next := end
@@ -57,4 +57,9 @@ func (s *Scanner) url(b []byte, colon int) int {
 		return authority // the host may be an address
 	}
 	return next
+}
+
+// isNoLogin: everybody is git at a host of repositories; the key is elsewhere.
+func isNoLogin(user []byte) bool {
+	return string(user) == "git" || string(user) == "hg" || string(user) == "svn"
 }
