@@ -123,17 +123,27 @@ func (s *session) recordOwn(ctx context.Context, e *indelible.Event) error {
 
 // Order implements road.
 func (s *session) Order(ctx context.Context, order []byte) ([]byte, error) {
-	var o govern.Order
+	var o writerOrder
 	d := json.NewDecoder(bytes.NewReader(order))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&o); err != nil {
 		return nil, fmt.Errorf("an order of another version of this program: %w", err)
 	}
-	r, err := s.decide.Do(ctx, o)
+	if o.RotateSigner != nil {
+		return []byte("{}"), s.rotate(ctx, o.RotateSigner)
+	}
+	r, err := s.decide.Do(ctx, o.Order)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(r)
+}
+
+// writerOrder is what the process that writes is asked to do: to carry out what
+// people decided, or to give the log a new key.
+type writerOrder struct {
+	govern.Order
+	RotateSigner *rotateOrder `json:"rotate_signer,omitempty"`
 }
 
 // openProposals opens the proposals of a data directory.

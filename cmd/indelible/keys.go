@@ -121,7 +121,8 @@ func (a *app) keysRotateCommand() *cobra.Command {
 		Long: `Give the log a new key. The hand-over is recorded in the log, signed by the
 old and the new key, and log.vkey becomes the new one. While --overlap lasts
 checkpoints carry both signatures, so that those who verify can change over.
-A rotation that was interrupted is finished.`,
+A rotation that was interrupted is finished. A process that writes to the log,
+such as serve, goes on with the new key.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.rotateSigner(cmd.Context(), overlap) },
 	}
@@ -138,24 +139,16 @@ func (a *app) rotateSigner(ctx context.Context, overlap string) error {
 	if err != nil {
 		return err
 	}
-	lock, err := waitLock(ctx, d)
+	order, err := json.Marshal(writerOrder{RotateSigner: &rotateOrder{both}})
 	if err != nil {
 		return err
 	}
-	current, next, err := d.NextLogKey(both)
-	if err != nil {
-		lock.Release()
-		return err
-	}
-	s, err := a.openLocked(ctx, d, lock, writeOptions{})
+	road, err := a.findRoad(ctx, d, writeOptions{})
 	if err != nil {
 		return err
 	}
-	rotation, err := indelible.Rotate(current, next, d.Config.Origin, d.Config.LogID)
-	if err == nil {
-		err = s.rotate(ctx, rotation)
-	}
-	if err = errors.Join(err, s.Close()); err != nil {
+	_, err = road.Order(ctx, order)
+	if err = errors.Join(err, road.Close()); err != nil {
 		return err
 	}
 	if _, pending, err := d.PendingLogKey(); err != nil || pending {
@@ -174,8 +167,15 @@ func (a *app) rotateSigner(ctx context.Context, overlap string) error {
 	return nil
 }
 
-// rotate puts the hand-over into the log, unless it is there, and publishes it.
-func (s *session) rotate(ctx context.Context, rotation indelible.LogKey) error {
+// rotateOrder asks the process that writes for a new log key.
+type rotateOrder struct {
+	Overlap datadir.Duration `json:"overlap"`
+}
+
+// rotate gives the log a new key.
+func (s *session) rotate(ctx context.Context, o *rotateOrder) error {
+	s.rotating.Lock()
+	defer s.rotating.Unlock()
 	ready, cancel := context.WithTimeout(ctx, storeWait)
 	defer cancel()
 	if err := s.ledger.Ready(ready); err != nil {
@@ -184,16 +184,28 @@ func (s *session) rotate(ctx context.Context, rotation indelible.LogKey) error {
 		}
 		return err
 	}
-	_, next, err := indelible.ParseVerifierKey(rotation.NewKey)
+	current, next, err := s.dir.NextLogKey(o.Overlap)
 	if err != nil {
 		return err
 	}
-	if key, _ := s.ledger.LogKey(); key != next {
+	s.ledger.Hold(next)
+	rotation, err := indelible.Rotate(current, next, s.dir.Config.Origin, s.dir.Config.LogID)
+	if err != nil {
+		return err
+	}
+	_, public, err := indelible.ParseVerifierKey(rotation.NewKey)
+	if err != nil {
+		return err
+	}
+	if key, _ := s.ledger.LogKey(); key != public {
 		if err := s.ledger.AddSystem(ready, indelible.KindLogKey, rotation); err != nil {
 			return fmt.Errorf("hand over to the new key: %w", err)
 		}
 	}
-	return s.settle(ctx)
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	return s.finishRotation()
 }
 
 // finishRotation makes a new log key this directory's, once a checkpoint is
@@ -204,7 +216,11 @@ func (s *session) finishRotation() error {
 	if err != nil || !pending || !s.ledger.SignedBy(next) {
 		return err
 	}
-	return s.dir.FinishRotation()
+	endorsed, err := s.dir.FinishRotation()
+	if err == nil {
+		s.recorder.Endorse(endorsed)
+	}
+	return err
 }
 
 // readFileFlag reads a file named on the command line.

@@ -242,8 +242,8 @@ func segmentFiles(t *testing.T, m *machine) []string {
 	return names
 }
 
-// TestRotateAway: with the store away nothing is handed over, and the rotation
-// can be finished later.
+// TestRotateAway: with the store away nothing is begun, and the key can be
+// rotated later.
 func TestRotateAway(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
@@ -253,10 +253,51 @@ func TestRotateAway(t *testing.T) {
 	server.Stop()
 	m.run("keys", "rotate-signer").want(exitFailure, "the store does not answer")
 	server.Start()
-	m.run("keys", "backup", "--to", strings.Repeat("x", 3)).want(exitFailure, "rotate-signer")
+	_, recipient := newIdentity(t)
+	m.run("keys", "backup", "--to", recipient).want(exitOK)
 	m.runWith(sampleLines(20, 1), "append").want(exitOK)
 	m.wantClean(21)
 	m.run("keys", "rotate-signer").want(exitOK)
 	m.wantClean(21)
 	m.wantNoSecret(server.SecretKey)
+}
+
+// TestRotateWhileServing: the process that writes has the log's new key at
+// once, and goes on with it.
+func TestRotateWhileServing(t *testing.T) {
+	t.Parallel()
+	x := newTimed(t, "2026-03-01T12:00:00Z")
+	x.run("init").want(exitOK)
+	x.runWith(sampleLines(0, 50), "append").want(exitOK)
+	old := save(t, x.read("log.vkey"))
+	p := x.begin("listening", "serve", "--listen", "127.0.0.1:0", "--verify-every", "0")
+	o := x.run("keys", "rotate-signer").want(exitOK, "signs beside it until")
+	vkey := filepath.Join(x.dir, "log.vkey")
+	if o.out != string(x.read("log.vkey")) || bytes.Equal(x.read("log.vkey"), []byte(readAll(t, old))) {
+		t.Errorf("log.vkey holds %s, printed was %s", x.read("log.vkey"), o.out)
+	}
+	receipt := save(t, []byte(x.runWith(sampleLines(50, 1), "append").want(exitOK).out))
+	x.run("check", receipt, "--key", vkey).want(exitOK)
+	x.wantClean(51)
+	x.wantClean(51, "--key", old)
+	x.run("keys", "rotate-signer", "--overlap", "0s").want(exitOK)
+	x.runWith(sampleLines(51, 1), "append").want(exitOK)
+	p.end()
+	p = x.begin("listening", "serve", "--listen", "127.0.0.1:0", "--verify-every", "0")
+	receipt = save(t, []byte(x.runWith(sampleLines(52, 1), "append").want(exitOK).out))
+	p.end()
+	x.run("check", receipt, "--key", vkey).want(exitOK)
+	x.wantClean(53)
+	if left, err := filepath.Glob(filepath.Join(x.dir, "keys", "log-next.key")); err != nil || len(left) > 0 {
+		t.Errorf("the rotation is not finished: %v, %v", left, err)
+	}
+}
+
+func readAll(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"indelible"
@@ -26,7 +27,8 @@ type session struct {
 	endKeys  func() error
 	others   *handover.Server // takes events and orders from other processes
 	decide   *govern.Executor
-	waited   bool // for the log to be replayed
+	rotating sync.Mutex // one rotation of the log key at a time
+	waited   bool       // for the log to be replayed
 }
 
 // writeOptions are the flags of commands that write.

@@ -57,52 +57,53 @@ func (d *Directory) PendingLogKey() (key indelible.PublicKey, pending bool, err 
 	return publicKey(ed25519.NewKeyFromSeed(f.Key)), true, nil
 }
 
-// FinishRotation makes the next log key the current one. The caller holds the
-// lock, and the published checkpoint is signed by the next key.
-func (d *Directory) FinishRotation() error {
+// FinishRotation makes the next log key the current one, and gives its
+// endorsement of the writer key. The caller holds the lock, and the published
+// checkpoint is signed by the next key.
+func (d *Directory) FinishRotation() (w indelible.Writer, err error) {
 	next, err := readKey(d.Path, nextKeyName, "log key", ed25519.SeedSize)
 	if err != nil {
-		return err
+		return w, err
 	}
 	current, err := readKey(d.Path, logKeyName, "log key", ed25519.SeedSize)
 	if err != nil {
-		return err
+		return w, err
 	}
 	if string(current.Key) != string(next.Key) {
 		if next.Overlap > 0 {
 			current.Until = time.Now().UTC().Add(time.Duration(next.Overlap)).Truncate(time.Second)
 			if err := writeKey(d.Path, previousKeyName, current); err != nil {
-				return err
+				return w, err
 			}
 		}
 		current = keyFile{Kind: "log key", Key: next.Key, Created: next.Created}
 		if err := writeKey(d.Path, logKeyName, current); err != nil {
-			return err
+			return w, err
 		}
 	}
 	key := ed25519.NewKeyFromSeed(next.Key)
-	if err := d.endorseAgain(key); err != nil {
-		return err
+	if w, err = d.endorseAgain(key); err != nil {
+		return w, err
 	}
 	if err := d.saveVerifierKey(publicKey(key)); err != nil {
-		return err
+		return w, err
 	}
-	return disk.OS.Remove(keyPath(d.Path, nextKeyName))
+	return w, disk.OS.Remove(keyPath(d.Path, nextKeyName))
 }
 
 // endorseAgain has the new log key vouch for the writer key, so that receipts
 // can be checked with it.
-func (d *Directory) endorseAgain(key ed25519.PrivateKey) error {
+func (d *Directory) endorseAgain(key ed25519.PrivateKey) (w indelible.Writer, err error) {
 	f, err := readKey(d.Path, writerKeyName, "writer key", ed25519.SeedSize)
 	if err != nil {
-		return err
+		return w, err
 	}
 	if f.Endorsement == nil {
-		return errors.New("the writer key has no endorsement")
+		return w, errors.New("the writer key has no endorsement")
 	}
-	w := indelible.Endorse(key, d.Config.Origin, d.Config.LogID, d.Config.Directory, f.Endorsement.Key, f.Endorsement.Epoch)
+	w = indelible.Endorse(key, d.Config.Origin, d.Config.LogID, d.Config.Directory, f.Endorsement.Key, f.Endorsement.Epoch)
 	f.Endorsement = &w
-	return writeKey(d.Path, writerKeyName, f)
+	return w, writeKey(d.Path, writerKeyName, f)
 }
 
 func (d *Directory) saveVerifierKey(key indelible.PublicKey) error {

@@ -5,6 +5,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -56,6 +57,9 @@ type Ledger struct {
 	oldest   oldestRecord
 	changed  chan struct{} // closed and renewed when status or err change
 
+	heldMu sync.Mutex
+	held   []ed25519.PrivateKey // log keys: cfg.LogKeys, and what Hold brought
+
 	stateMu sync.RWMutex
 	state   *state // nil until the log was replayed
 	ranges  []segmentRange
@@ -103,6 +107,7 @@ type TenantKeys struct {
 func Open(cfg Config) (*Ledger, error) {
 	l := &Ledger{
 		cfg:     cfg.withDefaults(),
+		held:    cfg.LogKeys,
 		tenants: make(map[string]*TenantKeys),
 		waiters: make(map[indelible.Hash]chan Placed),
 		changed: make(chan struct{}),

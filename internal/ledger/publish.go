@@ -99,7 +99,7 @@ func (p *publisher) publish(l *Ledger) {
 	p.last = l.cfg.Clock()
 	p.mu.Unlock()
 	m := Mark{s.edge.size, s.edge.root()}
-	keys, err := s.signers(l.cfg.LogKeys)
+	keys, err := s.signers(l.logKeys())
 	if err != nil {
 		// Which is found out before the first commit.
 		l.fail(err)
@@ -195,7 +195,7 @@ func (p *publisher) replaceCheckpoint(ctx context.Context, l *Ledger, signed []b
 	if bytes.Equal(o.Data, signed) {
 		return nil
 	}
-	if c, oerr := openWithAny(o.Data, l.cfg.Origin, l.cfg.LogKeys); oerr == nil && c.Size >= size {
+	if c, oerr := openWithAny(o.Data, l.cfg.Origin, l.logKeys()); oerr == nil && c.Size >= size {
 		return fmt.Errorf("%w: the checkpoint is of a tree of size %d, ours of %d", ErrOtherWriter, c.Size, size)
 	}
 	// Older, or not a checkpoint of ours: put ours in its place, next time round.

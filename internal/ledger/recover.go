@@ -51,7 +51,7 @@ func (l *Ledger) recover(ctx context.Context) error {
 	if err := l.checkWriter(s); err != nil {
 		return err
 	}
-	if _, err := s.signers(l.cfg.LogKeys); err != nil {
+	if _, err := s.signers(l.logKeys()); err != nil {
 		return err
 	}
 	if c != nil {
@@ -121,7 +121,7 @@ func (l *Ledger) loadState(ctx context.Context) (*state, *Checkpoint, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the checkpoint: %w", err)
 	}
-	c, err := openWithAny(signed, l.cfg.Origin, l.cfg.LogKeys)
+	c, err := openWithAny(signed, l.cfg.Origin, l.logKeys())
 	if err != nil {
 		return nil, nil, tampered(checkpointName, "%v", err)
 	}

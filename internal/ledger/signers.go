@@ -51,6 +51,23 @@ func openWithAny(signed []byte, origin string, held []ed25519.PrivateKey) (c *Ch
 	return nil, err
 }
 
+// Hold has the ledger sign checkpoints with one more key, from the time the log
+// says that it is the log's.
+func (l *Ledger) Hold(key ed25519.PrivateKey) {
+	l.heldMu.Lock()
+	defer l.heldMu.Unlock()
+	if !slices.ContainsFunc(l.held, func(k ed25519.PrivateKey) bool { return k.Equal(key) }) {
+		l.held = append(slices.Clone(l.held), key)
+	}
+}
+
+// logKeys are the log keys this process holds.
+func (l *Ledger) logKeys() []ed25519.PrivateKey {
+	l.heldMu.Lock()
+	defer l.heldMu.Unlock()
+	return l.held
+}
+
 // SignedBy reports whether the published checkpoint, as far as this process
 // knows it, carries a signature by the key.
 func (l *Ledger) SignedBy(key indelible.PublicKey) bool {

@@ -35,7 +35,7 @@ type Survey struct {
 // configuration Store, Origin, LogID and LogKeys. Errors are a writer's:
 // TamperError, ErrRotated, those of the store.
 func TakeSurvey(ctx context.Context, cfg Config, mark Mark) (Survey, error) {
-	l := &Ledger{cfg: cfg.withDefaults()}
+	l := &Ledger{cfg: cfg.withDefaults(), held: cfg.LogKeys}
 	s, c, err := l.loadState(ctx)
 	if err != nil {
 		return Survey{}, err

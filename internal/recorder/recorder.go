@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,7 +26,7 @@ type Recorder struct {
 	sealer Sealer
 	origin string
 	logID  indelible.ID
-	writer indelible.Writer
+	writer atomic.Pointer[indelible.Writer] // who signs receipts, as the log key vouches for it
 	clock  func() time.Time
 	mask   func(context.Context, *indelible.Event) error // or nil
 }
@@ -36,8 +37,14 @@ func New(l *ledger.Ledger, cfg ledger.Config, sealer Sealer) *Recorder {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Recorder{ledger: l, sealer: sealer, origin: cfg.Origin, logID: cfg.LogID, writer: cfg.Writer.Endorsed, clock: clock}
+	r := &Recorder{ledger: l, sealer: sealer, origin: cfg.Origin, logID: cfg.LogID, clock: clock}
+	r.Endorse(cfg.Writer.Endorsed)
+	return r
 }
+
+// Endorse has receipts carry another endorsement of the writer key: that of a
+// new log key.
+func (r *Recorder) Endorse(w indelible.Writer) { r.writer.Store(&w) }
 
 // Mask takes personal data out of every event of a caller, after it was found
 // valid and before it is hashed and sealed: what is taken out was never here. It
@@ -191,7 +198,7 @@ func (r *Recorder) promise(rec *ledger.Record, ack *journal.Ack) *indelible.Prom
 		EventRef: rec.EventRef, PayloadHash: rec.PayloadHash,
 		Journal: ack.Journal, Group: ack.Offset, Ordinal: ack.Ordinal, Records: ack.Records,
 		Time: ack.Time, MergeBy: ack.Time + indelible.MergeWithin.Milliseconds(),
-		Path: ack.Path(), Signature: ack.Signature, Writer: r.writer,
+		Path: ack.Path(), Signature: ack.Signature, Writer: *r.writer.Load(),
 	}
 }
 
