@@ -143,3 +143,37 @@ schedules:
 		t.Errorf("%d events say that datasets were deleted, want 3", n)
 	}
 }
+
+// TestScheduledExportAway: a bucket that is away when an export is due costs
+// attempts, and nothing else: the run is made once, when it is back.
+func TestScheduledExportAway(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	bucket := server.NewBucket(t, false)
+	x := newTimed(t, "2026-03-01T12:00:00Z")
+	maps.Copy(x.env, map[string]string{"S3_ENDPOINT": server.Endpoint, "S3_REGION": server.Region, "S3_ACCESS_KEY": server.AccessKey, "S3_SECRET_KEY": server.SecretKey})
+	x.run("init", "--origin", "test.example/log").want(exitOK)
+	x.run("sample", "runs", "--rows", "50", "--sqlite", filepath.Join(x.dir, "runs.db")).want(exitOK)
+	x.configure(`sources:
+  flows: {sqlite: runs.db}
+schedules:
+  nightly: {when: daily 01:00, run: export, with: {source: flows, all_tenants: true, mask: 'off', out: 's3://` + bucket + `/sets/{date}'}}
+`)
+	p := x.begin("listening", "serve", "--listen", "127.0.0.1:0", "--verify-every", "0")
+	server.Stop()
+	x.at("2026-03-02T01:00:01Z")
+	const id = "nightly@2026-03-02T01:00:00Z"
+	x.until("an attempt has failed", func() bool {
+		return slices.ContainsFunc(x.list(), func(r *jobs.Run) bool { return r.ID == id && r.Attempt > 0 && r.Error != "" })
+	})
+	server.Start()
+	r := x.state(id, jobs.StateSucceeded)
+	p.end()
+	if r.Attempt < 2 || r.Error != "" {
+		t.Errorf("%+v", r)
+	}
+	if begun, done := x.events(id, "job.retrying"), x.events(id, "job.succeeded"); begun < 1 || done != 1 {
+		t.Errorf("%d events of another attempt, %d of success", begun, done)
+	}
+	x.run("dataset", "verify", "s3://"+bucket+"/sets/2026-03-02/").want(exitOK, "rows        50")
+}

@@ -23,7 +23,7 @@ var ErrOther = errors.New("the index does not belong to this log")
 // A transaction touches most pages of the indexes by value, so the more events
 // share one the better.
 const (
-	batchRows   = 16384 // events taken in at once
+	batchRows   = 32768 // events taken in at once
 	batchLeaves = 65536 // leaves, where few of them are events
 )
 

@@ -348,7 +348,7 @@ func (b broken) Events(ctx context.Context, first, end uint64) iter.Seq2[search.
 	return func(yield func(search.Row, error) bool) {
 		n := 0
 		for r, err := range b.Log.Events(ctx, first, end) {
-			if n++; n > 20_000 {
+			if n++; n > 40_000 {
 				yield(search.Row{}, errBroken)
 				return
 			}
@@ -361,7 +361,7 @@ func (b broken) Events(ctx context.Context, first, end uint64) iter.Seq2[search.
 
 // follow: an index that was cut short goes on where it was.
 func follow(t *testing.T, ix search.Index) {
-	log := Events(30_000)
+	log := Events(60_000)
 	var shown []uint64
 	if _, err := search.CatchUp(t.Context(), ix, broken{log}, nil); !errors.Is(err, errBroken) {
 		t.Fatalf("a log that cannot be read: %v", err)
@@ -387,7 +387,7 @@ func follow(t *testing.T, ix search.Index) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := search.CatchUp(ctx, ix, Events(30_500), nil); !errors.Is(err, context.Canceled) {
+	if _, err := search.CatchUp(ctx, ix, Events(60_500), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -21,6 +21,9 @@ type tally struct {
 
 // Add implements search.Index.
 func (x *Index) Add(ctx context.Context, first uint64, rows []search.Row, next uint64) error {
+	if err := x.fill(ctx, len(rows) >= manyRows); err != nil {
+		return err
+	}
 	return x.change(ctx, func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE meta SET value = ? WHERE name = 'next' AND value = ?`, next, first)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 
 	_ "modernc.org/sqlite" // the driver "sqlite", in Go
 
@@ -41,10 +42,14 @@ CREATE VIRTUAL TABLE words USING fts5 (text, content='', contentless_delete=1, d
 // schemaVersion is SQLite's user_version of this schema.
 const schemaVersion = 1
 
-// How much each connection keeps in memory: one writes, four read.
+// How much each connection keeps in memory: one writes, four read. While much
+// is taken in at once, a transaction touches most pages of the indexes by value:
+// they are to stay in memory until it ends.
 const (
-	writeCache = "&_pragma=cache_size(-32768)"
-	readCache  = "&_pragma=cache_size(-8192)"
+	writeCache  = 32 << 10 // KiB
+	filledCache = 160 << 10
+	readCache   = 8 << 10
+	manyRows    = 8192 // of one transaction
 )
 
 // blockLeaves is how many leaves a row of blocks speaks of.
@@ -54,6 +59,9 @@ const blockLeaves = 1024
 type Index struct {
 	db    *sql.DB
 	write *sql.DB // one connection
+
+	filling sync.Mutex
+	large   bool // the cache of write is filledCache
 }
 
 // Open opens the index of a log, named so that it differs from any other, or
@@ -71,18 +79,39 @@ func Open(ctx context.Context, path, log string) (*Index, error) {
 	x := &Index{}
 	source := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
 		"&_pragma=secure_delete(1)&_pragma=wal_autocheckpoint(16384)&_pragma=temp_store(MEMORY)&_txlock=immediate"
-	if x.write, err = sql.Open("sqlite", source+writeCache); err != nil {
+	if x.write, err = sql.Open("sqlite", source+cacheSize(writeCache)); err != nil {
 		return nil, err
 	}
 	x.write.SetMaxOpenConns(1)
 	if err = x.prepare(ctx, log); err == nil {
-		x.db, err = sql.Open("sqlite", source+readCache+"&_pragma=query_only(1)")
+		x.db, err = sql.Open("sqlite", source+cacheSize(readCache)+"&_pragma=query_only(1)")
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("search index %s: %w", path, err), x.write.Close())
 	}
 	x.db.SetMaxOpenConns(4)
 	return x, nil
+}
+
+func cacheSize(kib int) string { return fmt.Sprintf("&_pragma=cache_size(-%d)", kib) }
+
+// fill gives the connection that writes a large cache while there is much to
+// take in, and takes it back.
+func (x *Index) fill(ctx context.Context, much bool) error {
+	x.filling.Lock()
+	defer x.filling.Unlock()
+	if much == x.large {
+		return nil
+	}
+	sql := fmt.Sprintf(`PRAGMA cache_size = -%d; PRAGMA shrink_memory`, writeCache)
+	if much {
+		sql = fmt.Sprintf(`PRAGMA cache_size = -%d`, filledCache)
+	}
+	_, err := x.write.ExecContext(ctx, sql)
+	if err == nil {
+		x.large = much
+	}
+	return err
 }
 
 // prepare makes the tables, or checks that those there are the log's.
