@@ -31,17 +31,20 @@ acceptance:
 
 test: test-unit test-race test-bench cross
 
+# Most tests wait for servers and disks: more of them at once than there are cores.
+PARALLEL := 4
+
 # The tests start a real S3 server.
 test-unit:
 	@scripts/tools versitygw postgresql postgresql-versions pgbouncer
-	go test -timeout 20m ./...
+	go test -timeout 20m -parallel $(PARALLEL) ./...
 	go test -tags purego ./internal/sha256lanes
 
 # The race detector runs where goroutines meet. It needs cgo, alone of all builds.
 RACE := ./internal/access/... ./internal/api/... ./internal/exports/... ./internal/jobs/... ./client/... ./internal/dataset/... ./internal/journal/... ./internal/ledger/... ./internal/recorder/... ./internal/handover/... ./internal/store/... ./cmd/... ./internal/runs/...
 test-race:
 	@scripts/tools versitygw postgresql pgbouncer
-	CGO_ENABLED=1 go test -race -short -timeout 20m $(RACE)
+	CGO_ENABLED=1 go test -race -short -timeout 20m -parallel $(PARALLEL) $(RACE)
 
 # bench is a module of its own.
 test-bench:

@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": exitCode, "flip": flipByte, "replace": replaceText, "json": compareJSON, "get": getJSON, "lines": countLines,
-			"copydir": copyDir, "word": getWord, "postgres": newPostgres, "psql": runPSQL, "dsn": useRole, "appendto": appendTo,
+			"copydir": copyDir, "word": getWord, "postgres": newPostgres, "psql": runPSQL, "dsn": useRole, "appendto": appendTo, "width": tileWidth,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -143,6 +143,14 @@ func getJSON(ts *testscript.TestScript, neg bool, args []string) {
 // word VAR FILE: put what a file holds, one word, into an environment variable.
 func getWord(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// width VAR CHECKPOINT: put the width of the last, partial tile of level 0 into
+// an environment variable.
+func tileWidth(ts *testscript.TestScript, neg bool, args []string) {
+	size, err := strconv.Atoi(strings.Split(ts.ReadFile(args[1]), "\n")[1])
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(size%256))
 }
 
 // appendto FILE MORE: append a file to another.
