@@ -1,6 +1,9 @@
 package mask
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // How much a value must look like a secret to be one.
 type assignedHow uint8
@@ -31,15 +34,39 @@ func (s *Scanner) assignment(b []byte, i int) int {
 	for start > 0 && end-start < 64 && (class[b[start-1]]&(letter|digit|under) != 0 || b[start-1] == '-' || b[start-1] == '.') {
 		start--
 	}
+	if b[i] == ':' && at(b, start-1) == '{' && at(b, start-2) == '$' { // ${NAME:-default} of a shell
+		if at(b, i+1) != '-' && at(b, i+1) != '=' {
+			return i + 1
+		}
+		i++
+	}
 	t := secretName(b[start:end])
+	if t == "" && end-start == 5 && lowered(b[start:end]) == "value" {
+		t = nameBeside(b, start)
+	}
 	if t == "" {
 		t = foreignPassword(b[:end])
 	}
 	if t == "" && b[i] == '=' && !quoted && (at(b, start-1) == '?' || at(b, start-1) == '&') && queryKeys[lowered(b[start:end])] {
 		return s.queryKey(b, i+1)
 	}
+	if t == "" && b[i] == '=' && end-start >= 9 && isSessionID(b[start:end]) {
+		to := i + 1
+		for to < len(b) && !valueEnd[b[to]] && b[to] != '\\' {
+			to++
+		}
+		if disordered(b[i+1 : to]) {
+			s.add(Token, "assignment", Context, i+1, to)
+			return to
+		}
+	}
 	if t == "" {
-		return i + 1
+		return s.enteredPassword(b, start, i)
+	}
+	if t == Token && !quoted && end-start >= 6 && isCookie(b[start:end]) {
+		if to := s.cookies(b, i+1); to > i+1 {
+			return to
+		}
 	}
 	rule, how := "assignment", assignedSure
 	switch p := at(b, start-1); {
@@ -58,7 +85,7 @@ func (s *Scanner) assignment(b []byte, i int) int {
 
 // queryKeys are parameters that hold a secret when they look like one: ?key=value
 // is none.
-var queryKeys = map[string]bool{"key": true, "auth": true, "signature": true, "hmac": true, "session": true, "sid": true, "ticket": true, "code": true, "hash": true}
+var queryKeys = map[string]bool{"key": true, "appid": true, "auth": true, "signature": true, "hmac": true, "session": true, "sid": true, "ticket": true, "code": true, "hash": true}
 
 // queryKey looks at the value of such a parameter: letters and digits without order.
 func (s *Scanner) queryKey(b []byte, start int) int {
@@ -138,6 +165,12 @@ func (s *Scanner) assigned(b []byte, i int, t Type, rule string, how assignedHow
 	if quote == 0 {
 		text = bytes.TrimRight(text, ".:")
 	}
+	if n := len(text); quote == 0 && n > 0 && text[n-1] == '=' && at(b, end) == '"' && kind&digit == 0 {
+		return i // realm="…", of a challenge (RFC 9110 §11.6.1)
+	}
+	if t == Password && quote == 0 && isCounted(b, i, text) {
+		return i
+	}
 	if isPlaceholder(text) || len(text) < 3 && how != assignedSure {
 		return i
 	}
@@ -146,6 +179,9 @@ func (s *Scanner) assigned(b []byte, i int, t Type, rule string, how assignedHow
 	}
 	if t != Password && len(text) < 4 {
 		return i
+	}
+	if t == Secret && quote == 0 && bytes.IndexByte(text, '=') > 0 && lowered(b[max(0, i-7):i-1]) == "string" {
+		return i // a connection string, whose password has a name of its own
 	}
 	s.add(t, rule, Context, start, start+len(text))
 	return end
@@ -168,7 +204,7 @@ func isPlaceholder(b []byte) bool {
 		return true
 	}
 	switch lowered(b) {
-	case "null", "none", "nil", "true", "false", "undefined", "redacted", "masked", "hidden", "removed", "filtered", "empty", "required", "missing", "invalid", "expired":
+	case "changeme", "change-me", "change_me", "null", "none", "nil", "true", "false", "undefined", "redacted", "masked", "hidden", "removed", "filtered", "empty", "required", "missing", "invalid", "expired":
 		return true
 	}
 	if bytes.EqualFold(b, hiddenByAWS) {
@@ -177,8 +213,21 @@ func isPlaceholder(b []byte) bool {
 	if len(b) < 64 && (b[0] == '$' && (at(b, 1) == '{' || at(b, 1) == '(') || b[0] == '{' || b[0] == '%' && len(b) <= 3 || b[0] == '<' || b[0] == '[') {
 		return true
 	}
+	if b[0] == '$' && len(b) > 2 && isVariable(b[1:]) {
+		return true
+	}
 	for _, c := range b {
 		if c != '*' && c != 'x' && c != 'X' && c != '.' && c != '-' && c != '#' && c < 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// isVariable: $DB_PASS
+func isVariable(b []byte) bool {
+	for _, c := range b {
+		if class[c]&(upper|under) == 0 {
 			return false
 		}
 	}
@@ -241,6 +290,217 @@ var secretNames = func() (t [256][]nameRule) {
 	add(Token, true, "jwt", "cookie", "setcookie", "otp")
 	add(Secret, false, "secret", "secretkey", "apikey", "accesskey", "privatekey", "accountkey", "encryptionkey", "signingkey", "authkey", "sharedkey", "masterkey",
 		"secretaccesskey", "credential", "credentials", "connectionstring", "apisecret", "accesskeyid")
-	add(Secret, true, "sig", "xamzsignature", "xamzsecuritytoken", "xapikey", "xgoogsignature")
+	add(Secret, true, "psk", "sig", "xamzsignature", "xamzsecuritytoken", "xapikey", "xgoogsignature")
 	return t
 }()
+
+func isSessionID(name []byte) bool {
+	n := lowered(name[len(name)-min(len(name), 10):])
+	return n == "session_id" || strings.HasSuffix(n, "sessionid")
+}
+
+func isCookie(name []byte) bool { return lowered(name) == "cookie" || lowered(name) == "set-cookie" }
+
+// isCounted: pwd=/srv/app is the directory one is in, pass=214 is how many tests
+// passed.
+func isCounted(b []byte, i int, text []byte) bool {
+	start := i - 1
+	for start > 0 && class[b[start-1]]&word != 0 {
+		start--
+	}
+	switch lowered(b[start:max(start, i-1)]) {
+	case "pwd":
+		return text[0] == '/' || text[0] == '~' || len(text) > 2 && text[1] == ':' && text[2] == '\\'
+	case "pass":
+		return len(text) <= 6 && allDigits(text)
+	}
+	return false
+}
+
+// nameBeside looks before the word value for the name it is the value of:
+// key="SmtpPassword" value="…", "name": "DB_PASSWORD", "value": "…", and the
+// lines of YAML.
+func nameBeside(b []byte, value int) Type {
+	end := value
+	for end > 0 && value-end < 24 && nameGap[b[end-1]] {
+		end--
+	}
+	start := end
+	for start > 0 && end-start < 64 && (class[b[start-1]]&(letter|digit|under) != 0 || b[start-1] == '-' || b[start-1] == '.') {
+		start--
+	}
+	if start == end || end == value {
+		return ""
+	}
+	i := start
+	for i > 0 && start-i < 8 && (nameGap[b[i-1]] || b[i-1] == ':' || b[i-1] == '=') {
+		i--
+	}
+	key := i
+	for key > 0 && i-key < 5 && class[b[key-1]]&letter != 0 {
+		key--
+	}
+	switch lowered(b[key:i]) {
+	case "key", "name":
+		return secretName(b[start:end])
+	}
+	return ""
+}
+
+// nameGap stands between a name and the word value.
+var nameGap = func() (t [256]bool) {
+	for _, c := range " \t\r\n\"'\\," {
+		t[c] = true
+	}
+	return t
+}()
+
+// enteredPassword looks at a colon or = that some words part from the word for
+// a password: mot de passe saisi : …. Prose is like that, too, so the value must
+// look like a password: letters, digits and signs.
+func (s *Scanner) enteredPassword(b []byte, start, i int) int {
+	end := i + 2
+	if b[i] != ':' || at(b, i+1) != ' ' || !passwordLike(b, i+2, &end) {
+		return i + 1
+	}
+	from, to := i+2, end
+	for words := 0; words < 3; words++ {
+		end := start
+		for end > 0 && b[end-1] == ' ' {
+			end--
+		}
+		if end == start && words == 0 && start != i {
+			return i + 1
+		}
+		start = end
+		for start > 0 && end-start < 24 && class[b[start-1]]&(letter|high) != 0 {
+			start--
+		}
+		if start == end {
+			return i + 1
+		}
+		if foreignPassword(b[:end]) != "" || secretName(b[start:end]) == Password {
+			s.add(Password, "assignment", Guess, from, to)
+			return to
+		}
+	}
+	return i + 1
+}
+
+// passwordLike reports whether what stands at i looks like a password and like
+// nothing else, and where it ends.
+func passwordLike(b []byte, i int, end *int) bool {
+	kind, signs := uint8(0), false
+	j := i
+	for j < len(b) && b[j] > ' ' && b[j] != '"' && b[j] != '/' && b[j] != '(' && b[j] != ',' && j-i < 64 {
+		kind |= class[b[j]]
+		signs = signs || bytes.IndexByte([]byte("!#$%^*?~&"), b[j]) >= 0
+		j++
+	}
+	*end = j
+	return at(b, j) != '/' && j-i >= 8 && kind&digit != 0 && kind&letter != 0 && signs
+}
+
+// quotedPassword looks at a quotation right behind the word for a password, which
+// ends at i: passphrase "…", パスワード「…」.
+func (s *Scanner) quotedPassword(b []byte, i int) int {
+	from := i
+	if b[from] == ' ' {
+		from++
+	}
+	quote := at(b, from)
+	if from++; quote != '"' && quote != '\'' {
+		return 0
+	}
+	n := bytes.IndexByte(b[min(from, len(b)):min(len(b), from+64)], quote)
+	if n < 6 {
+		return 0
+	}
+	kind := uint8(0)
+	for _, c := range b[from : from+n] {
+		if c == ' ' {
+			return 0
+		}
+		kind |= class[c]
+	}
+	if kind&digit == 0 || kind&(letter|high) == 0 || isPlaceholder(b[from:from+n]) {
+		return 0
+	}
+	s.add(Password, "assignment", Context, from, from+n)
+	return from + n
+}
+
+// saidPassword: the password is …, das Passwort lautet ….
+func (s *Scanner) saidPassword(b []byte, i int) int {
+	verb := i
+	for verb < len(b) && verb-i < 8 && class[b[verb]]&letter != 0 {
+		verb++
+	}
+	switch lowered(b[i:verb]) {
+	case "is", "was", "lautet", "ist":
+	default:
+		return 0
+	}
+	end := 0
+	if at(b, verb) != ' ' || !passwordLike(b, verb+1, &end) {
+		return 0
+	}
+	s.add(Password, "assignment", Guess, verb+1, end)
+	return end
+}
+
+// commands are programs whose options take a password, with how they do.
+var commands = map[byte][]struct {
+	program  string
+	attached bool // -pVALUE
+}{
+	'a': {{"redis-cli", false}},
+	'p': {{"mysql", true}, {"mariadb", true}, {"sshpass", true}, {"sshpass", false}, {"mongo", false}, {"docker login", false}, {"podman login", false}, {"registry login", false}},
+	'w': {{"ldap", false}},
+	'A': {{"snmp", false}},
+	'X': {{"snmp", false}},
+	'P': {{"sqlcmd", false}, {"bcp", false}},
+}
+
+// option looks at a single dash behind a blank: an option of one letter that
+// gives a program a password, or curl a login.
+func (s *Scanner) option(b []byte, i int) int {
+	letter := at(b, i+1)
+	if letter == 'u' && at(b, i+2) == ' ' {
+		return s.curlLogin(b, i)
+	}
+	for _, c := range commands[letter] {
+		from := i + 2
+		if !c.attached {
+			from++
+		}
+		if (at(b, i+2) == ' ') == c.attached || !bytes.Contains(b[max(0, i-160):i], []byte(c.program)) {
+			continue
+		}
+		return s.assigned(b, from, Password, "option", assignedLoose)
+	}
+	return i + 1
+}
+
+// curlLogin: curl -u user:password.
+func (s *Scanner) curlLogin(b []byte, i int) int {
+	if !bytes.Contains(b[max(0, i-160):i], []byte("curl")) {
+		return i + 1
+	}
+	start := i + 3
+	if c := at(b, start); c == '"' || c == '\'' {
+		start++
+	}
+	end, colon := start, 0
+	for end < len(b) && !valueEnd[b[end]] {
+		if b[end] == ':' && colon == 0 {
+			colon = end
+		}
+		end++
+	}
+	if colon <= start || end-colon < 2 || isPlaceholder(b[colon+1:end]) {
+		return i + 1
+	}
+	s.add(Login, "option", Context, start, end)
+	return end
+}

@@ -16,17 +16,20 @@ const (
 	aboutVersion
 	aboutOther // a number of something that is nobody's: an order, a build, a trace
 	aboutTax
+	aboutContact // of a person or of a record
 )
 
 var topics = func() map[string]topic {
 	m := make(map[string]topic)
 	for t, list := range map[topic][]string{
-		aboutPhone: {"phone", "phones", "telephone", "tel", "mobile", "cell", "cellphone", "call", "calling", "called", "callback", "fax", "contact", "reach",
+		aboutPhone: {"phone", "phones", "telephone", "tel", "mobile", "cell", "cellphone", "call", "calling", "called", "callback", "fax", "reach",
 			"reached", "dial", "dialed", "dialled", "answering", "answer", "sms", "whatsapp", "ring", "msisdn", "handset", "hotline", "voicemail", "texted",
 			"telefon", "handy", "mobil", "telefono", "téléphone", "phonenumber", "caller", "callers", "landline",
-			"office", "phoned", "phoning", "calls", "texting", "dialing", "dialling", "ringing", "tél", "teléfono", "telefonnummer", "switchboard", "helpline", "recipient", "recipients",
+			"office", "phoned", "phoning", "calls", "texting", "dialing", "dialling", "ringing", "tél", "teléfono", "telefonnummer", "switchboard", "helpline",
 			"handynummer", "mobilnummer", "mobilfunknummer", "rufnummer", "celular", "móvil", "movil", "portable", "telefone", "telefonu", "telefonem", "telefoon", "telefoonnummer", "gsm", "puhelin", "電話", "電話番号", "携帯", "телефон", "телефона",
-			"anruf", "anrufen", "rückruf", "llamar", "llame", "appeler", "appelez", "rappeler", "ligar", "ligue", "chiamare", "telefonare", "bellen", "ringa"},
+			"anruf", "anrufen", "rückruf", "llamar", "llame", "appeler", "appelez", "rappeler", "ligar", "ligue", "chiamare", "telefonare", "bellen", "ringa",
+			"ph", "tlf", "puh", "puhelinnumero", "numerosta", "numeroon", "soitti", "zadzwoń", "numer", "cep", "telefonunuz", "手机", "手机号", "電話番号", "电话", "전화", "휴대폰"},
+		aboutContact: {"contact", "recipient", "recipients", "kontakt"},
 		aboutCard: {"card", "cards", "creditcard", "credit", "debit", "visa", "mastercard", "amex", "maestro", "discover", "jcb", "diners", "pan", "cc", "ccn", "cardnumber",
 			"payment", "charge", "charged", "unionpay", "chargeback", "kartennummer", "kreditkarte", "kreditkartennummer", "karte", "carte", "tarjeta", "cartão", "cartao", "kaart", "kreditkort", "kortnummer", "karta", "karty", "カード"},
 		aboutSSN:     {"ssn", "ssns", "social", "security", "socialsecurity"},
@@ -36,11 +39,11 @@ var topics = func() map[string]topic {
 		aboutCode:    {"cvv", "cvc", "cvv2", "cvc2", "cid", "csc"},
 		aboutExpiry:  {"expiry", "expires", "expiration", "exp", "expdate"},
 		aboutIP:      {"ip", "ipv4", "ipv6", "addr", "address", "host", "peer", "client", "remote", "src", "dst", "listen", "listening", "gateway", "subnet", "cidr", "dns", "nameserver"},
-		aboutVersion: {"version", "versions", "ver", "v", "release", "upgrade", "upgraded", "upgrading", "downgrade", "firmware", "driver", "build", "package", "oid", "assembly", "section", "chapter", "clause", "schema"},
+		aboutVersion: {"version", "versions", "ver", "v", "release", "upgrade", "upgraded", "upgrading", "downgrade", "firmware", "driver", "build", "package", "oid", "annex", "appendix", "article", "paragraph", "assembly", "section", "chapter", "clause", "schema"},
 		aboutTax:     {"tax", "itin", "ein", "tin", "taxpayer", "npi", "mbi", "medicare", "nhs", "sin", "tfn", "abn", "cpf", "cnpj", "pesel", "bsn", "steuer", "passport", "vin"},
 		aboutOther: {"order", "orders", "invoice", "ticket", "trace", "traceid", "span", "spanid", "job", "jobs", "run", "pid", "tid", "seq", "sequence", "offset", "tracking", "shipment",
 			"epoch", "timestamp", "ts", "millis", "nanos", "micros", "bytes", "byte", "size", "port", "line", "lines", "commit", "revision", "rev", "request", "txn", "transaction",
-			"batch", "partition", "checksum", "crc", "sku", "part", "item", "product", "serial", "thread", "block", "row", "rows", "records", "attempt", "elapsed", "duration", "inode",
+			"batch", "partition", "zip", "zipcode", "postcode", "plz", "checksum", "crc", "sku", "part", "item", "product", "serial", "thread", "block", "row", "rows", "records", "attempt", "elapsed", "duration", "inode",
 			"hash", "counter", "count", "total", "worker", "task", "node", "shard", "took", "ms", "sha", "digest", "correlation", "message", "snapshot", "generation", "lsn", "xid"},
 	} {
 		for _, w := range list {
@@ -64,6 +67,11 @@ func topicOf(w []byte) topic {
 	}
 	if t := topics[string(buf[:len(w)])]; t != 0 {
 		return t
+	}
+	if n := len(w); n > 6 && w[0] >= 0xE3 { // no blanks part the words: the last two characters
+		if t := topics[string(buf[n-6:n])]; t != 0 {
+			return t
+		}
 	}
 	return topicOfParts(w)
 }

@@ -39,9 +39,10 @@ func (s *Scanner) email(b []byte, at1, after int) int {
 	if at(b, at1-1) == '"' {
 		start = quotedStart(b, at1)
 	}
-	if start == at1 || b[at1-1] == '.' {
+	if start == at1 || b[at1-1] == '.' || b[at1-1] == '}' { // ${USER}@host
 		return after
 	}
+	start = envelopeStart(b, start)
 	end, labels, numbers := after, 0, 0
 	for end < len(b) && end-after < maxDomain {
 		from, kind := end, uint8(0)
@@ -111,6 +112,23 @@ func localStart(b []byte, at1 int) int {
 			return start + 5 // \u0022bob@example.com
 		}
 		break
+	}
+	return start
+}
+
+// envelopeStart is where the local part of a sender's address for bounces begins,
+// in which the recipient's is written with a = for its @ (VERP), or where start is.
+func envelopeStart(b []byte, start int) int {
+	if at(b, start-1) != '=' {
+		return start
+	}
+	i := start - 1
+	for i > 0 && start-i < maxLocal && localByte[b[i-1]] && b[i-1] != '?' && b[i-1] != '&' {
+		i--
+	}
+	name := b[i : start-1]
+	if bytes.HasPrefix(name, []byte("bounce")) || len(name) > 0 && class[name[0]]&letter != 0 && bytes.IndexByte(name, '+') > 0 {
+		return i
 	}
 	return start
 }

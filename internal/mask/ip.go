@@ -31,7 +31,7 @@ func (s *Scanner) ipv4(b []byte, start int) int {
 	}
 	if start > 0 {
 		switch p := b[start-1]; {
-		case class[p]&word != 0, p == '.' && start > 1 && class[b[start-2]]&word != 0:
+		case class[p]&word != 0 && at(b, start-3) != '%', p == '.' && start > 1 && class[b[start-2]]&word != 0:
 			return 0
 		case p == '-' && start > 1 && class[b[start-2]]&letter != 0:
 			return 0 // name-1.2.3.4
@@ -44,7 +44,7 @@ func (s *Scanner) ipv4(b []byte, start int) int {
 	if string(b[start:end]) == "0.0.0.0" {
 		return end // any address, and so none (RFC 6890 §2.2.2)
 	}
-	if s.field.typ != IP && (isVersion(b, start) || s.field.topic == aboutVersion) {
+	if s.field.typ != IP && !(at(b, start-1) == '/' && at(b, end) == ':') && (isVersion(b, start) || s.field.topic == aboutVersion) {
 		return 0
 	}
 	s.add(IP, "ipv4", Validated, start, end)
@@ -108,6 +108,9 @@ func (s *Scanner) isProduct(b []byte, slash int) bool {
 		return false
 	}
 	w := b[i:slash]
+	if class[w[0]] == upper && classAt(b, i-1) == under {
+		return false // HIER_DIRECT/10.0.0.1, in the log of a proxy
+	}
 	return class[w[0]] == upper || lowered(w) == "curl" || lowered(w) == "wget" || lowered(w) == "aws-cli"
 }
 
@@ -156,6 +159,9 @@ done:
 		end--
 	}
 	text := b[start:end]
+	if at(b, end) == '-' && classAt(b, end+1)&letter != 0 {
+		return max(end, start+2) // an identifier that goes on
+	}
 	miss := 0
 	if len(text) == 0 || text[0] == ':' {
 		miss = start + 2

@@ -268,6 +268,8 @@ func (s *Scanner) ssn(b []byte, start, end int) int {
 	switch {
 	case t == aboutSSN, t == aboutTax && topicOfWords(b, start, max(0, start-20), 2, aboutTax) == aboutSSN: // SSN/ITIN: …
 		s.add(SSN, "ssn", Context, start, end)
+	case sep == '-' && t == aboutOther && topicBefore(b, start) == aboutSSN: // "field":"SSN","bytes":"…"
+		s.add(SSN, "ssn", Context, start, end)
 	case sep == '-' && t != aboutOther && t != aboutVersion:
 		s.add(SSN, "ssn", Validated, start, end)
 	default:

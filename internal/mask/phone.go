@@ -160,7 +160,7 @@ func (s *Scanner) phoneOf(b []byte, start int, sh *shape) int {
 	if to := extension(b, end); to > 0 {
 		end, ext = to, true
 	}
-	if c := at(b, end); class[c]&word != 0 || (c == '.' || c == ',' && !sh.plus && !sh.northAmerican() || c == '-' || c == '/' || c == ':') && classAt(b, end+1)&digit != 0 || c == ':' && classAt(b, end+1)&letter != 0 || c == '%' {
+	if c := at(b, end); class[c]&word != 0 || (c == '.' || c == ',' && !sh.plus && !sh.northAmerican() || c == '-' || c == '/' || c == ':') && classAt(b, end+1)&digit != 0 || c == ':' && classAt(b, end+1)&letter != 0 || c == '-' && classAt(b, end+1) == upper && classAt(b, end+2)&(letter|digit) == 0 || c == '%' {
 		return 0
 	}
 	switch p := at(b, start-1); {
@@ -186,7 +186,7 @@ func (s *Scanner) phoneOf(b []byte, start int, sh *shape) int {
 	}
 	t := s.about(b, start, end)
 	switch {
-	case t == aboutPhone:
+	case t == aboutPhone, t == aboutContact && (len(sh.groups) > 1 || n >= 10 || sh.plus):
 		s.add(Phone, "phone-context", Context, start, end)
 	case !strong, t != 0 && t != aboutIP && !(t&against != 0 && sh.northAmerican() && (sh.parens || bytes.HasSuffix(b[:start], []byte(" to ")))): // (ddd) ddd-dddd is nothing else, nor is what a message goes to
 		return 0
@@ -236,6 +236,9 @@ func (sh *shape) national() bool {
 	if sh.parens {
 		return n >= 8 && n <= 11 && g[0] >= 2 && g[0] <= 5
 	}
+	if n == 11 && sh.digits[0] == '0' && len(g) >= 4 && g[0] == 1 && g[1] == 3 && g[2] == 3 { // 0 212 417 66 30
+		return true
+	}
 	if sh.digits[0] != '0' || sh.digits[1] == '0' || n < 10 || n > 11 || len(g) < 2 || len(g) > 5 || g[0] < 2 || g[0] > 5 {
 		return false
 	}
@@ -255,7 +258,7 @@ func (sh *shape) written() bool {
 		return len(sh.digits) >= 7 && len(sh.digits) <= 13
 	}
 	for i, n := range g {
-		if n > 8 || n < 2 && i > 0 {
+		if n > 8 || n < 2 && i > 0 && !(i == len(g)-1 && sh.seps[len(sh.seps)-1] == '-') { // -0 is a switchboard
 			return false
 		}
 	}

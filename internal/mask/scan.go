@@ -31,7 +31,7 @@ var class = func() (t [256]uint8) {
 			t[c] = high
 		}
 	}
-	for _, c := range "@:=[-+(%" {
+	for _, c := range "@:=[-+(%>" {
 		t[c] = stop
 	}
 	return t
@@ -46,10 +46,11 @@ type Scanner struct {
 	nationals []national // that were enabled
 	own       []ownRule
 
-	field fieldInfo // what the name of the text's field says
-	found []Finding
-	notes []Finding // of types that are reported
-	fold  folder
+	field  fieldInfo // what the name of the text's field says
+	found  []Finding
+	notes  []Finding // of types that are reported
+	fold   folder
+	broken []byte // a text without escapes of line breaks
 
 	pemEnd int // where the next end of a PEM block is, from the last place that asked
 	urlEnd int // where the last URL ends
@@ -78,6 +79,7 @@ func (s *Scanner) scanField(text []byte, field fieldInfo) (found, notes []Findin
 	if !isASCII(text) {
 		plain, folded = s.fold.fold(text)
 	}
+	plain = s.breaks(plain)
 	s.pass(plain)
 	if len(s.found)+len(s.notes)+len(s.own) == 0 {
 		return nil, nil
@@ -141,6 +143,8 @@ func (s *Scanner) pass(b []byte) {
 		case kind == digit:
 			i = s.number(b, start, i)
 		case i-start < 2 && (i == len(b) || secretStart[uint16(b[start])<<8|uint16(b[i])] == 0):
+		case kind == high && i < len(b) && b[i] == '"' && foreignPassword(b[:i]) != "":
+			i = max(i, s.quotedPassword(b, i))
 		case kind&digit == 0 && !s.eachWord && secretStart[uint16(b[start])<<8|uint16(b[start+1])] == 0 && (i == len(b) || b[i] != ':'):
 			// Most words are nothing but words.
 		default:
@@ -162,6 +166,11 @@ func (s *Scanner) stop(b []byte, i int) int {
 		if i+4 <= len(b) && b[i+1] == '2' && b[i+2]|0x20 == 'b' && class[b[i+3]] == digit {
 			return s.phoneEncoded(b, i)
 		}
+		if classAt(b, i+3) == digit && (string(b[i+1:i+3]) == "2F" && at(b, i-3) == '%' || string(b[i+1:i+3]) == "3D") { // %2F%2F10.0.0.1, host%3D10.0.0.1
+			if to := s.ipv4(b, i+3); to > 0 {
+				return to
+			}
+		}
 	case ':':
 		if i+2 < len(b) && b[i+1] == '/' && b[i+2] == '/' {
 			return s.url(b, i)
@@ -180,6 +189,11 @@ func (s *Scanner) stop(b []byte, i int) int {
 		if i+1 < len(b) && b[i+1] == '-' {
 			return s.dashes(b, i)
 		}
+		if i > 0 && b[i-1] == ' ' {
+			return s.option(b, i)
+		}
+	case '>':
+		return s.element(b, i)
 	case '+', '(':
 		return s.phoneAt(b, i)
 	}
@@ -218,6 +232,11 @@ func (s *Scanner) word(b []byte, start, end int, kind uint8) int {
 // mixed looks at a run with digits and something else.
 func (s *Scanner) mixed(b []byte, start, end int, kind uint8) int {
 	n := end - start
+	if at(b, end) == '.' && at(b, end+7) == '.' {
+		if next := s.discord(b, start, end); next > 0 {
+			return next
+		}
+	}
 	switch {
 	case n == 8 && end < len(b) && b[end] == '-':
 		if uuid(b[start:]) {

@@ -241,7 +241,7 @@ var secretStart, secretLists = func() (start *[1 << 16]uint8, lists [][]secretRu
 		l := list(r.prefix)
 		*l = append(*l, r)
 	}
-	for _, w := range []string{"Be", "be", "BE", "Ba", "ba"} { // Bearer, Basic
+	for _, w := range []string{"Be", "be", "BE", "Ba", "ba", "pa", "Pa", "PA", "ID", "id"} { // Bearer, Basic, password "…", IDENTIFIED BY
 		list(w)
 	}
 	return start, lists
@@ -283,6 +283,14 @@ func (s *Scanner) secret(b []byte, start, end int) int {
 			return s.scheme(b, end+1, lowered(b[start:end]) == "basic")
 		}
 	}
+	if c := b[start] | 0x20; c == 'p' && at(b, end) == ' ' && secretName(b[start:end]) == Password {
+		if to := s.quotedPassword(b, end); to > 0 {
+			return to
+		}
+		return s.saidPassword(b, end+1)
+	} else if c == 'i' && end-start == 10 && lowered(b[start:end]) == "identified" && len(b) > end+4 && lowered(b[end:end+3]) == " by" {
+		return s.quotedPassword(b, end+3)
+	}
 	return 0
 }
 
@@ -297,6 +305,9 @@ func (s *Scanner) scheme(b []byte, start int, basic bool) int {
 		end--
 	}
 	text := b[start:end]
+	if i := bytes.IndexByte(text, '='); i >= 0 && len(bytes.TrimRight(text[i:], "=")) > 0 || i == len(text)-1 && at(b, end) == '"' {
+		return 0 // name=value, of a challenge or of what stands behind
+	}
 	if basic {
 		plain, err := base64.StdEncoding.DecodeString(string(text[:min(len(text), 4096)]))
 		if len(text) < 8 || err != nil || !bytes.Contains(plain, []byte(":")) {
@@ -382,6 +393,32 @@ func (s *Scanner) mailchimp(b []byte, start, dash int) bool {
 	}
 	s.add(Secret, "mailchimp-key", Validated, start, end)
 	return true
+}
+
+// discord: a bot's token is its number in base64, six characters of a time, and
+// a sum of at least 27.
+func (s *Scanner) discord(b []byte, start, end int) int {
+	if n := end - start; n < 24 || n > 28 || b[start] != 'M' && b[start] != 'N' && b[start] != 'O' {
+		return 0
+	}
+	to := end + 8
+	for to < len(b) && urlSafe[b[to]] && to-end < 60 {
+		to++
+	}
+	if to-end < 35 || to-end > 46 || b[end+7] != '.' {
+		return 0
+	}
+	for _, c := range b[end+1 : end+7] {
+		if !urlSafe[c] {
+			return 0
+		}
+	}
+	id, err := base64.RawStdEncoding.DecodeString(string(b[start:end]))
+	if err != nil || !allDigits(id) {
+		return 0
+	}
+	s.add(Token, "discord-token", Validated, start, to)
+	return to
 }
 
 const maxPEM = 64 << 10

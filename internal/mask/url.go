@@ -1,5 +1,7 @@
 package mask
 
+import "bytes"
+
 const maxURL = 8192
 
 // urlEnd marks what ends a URL (RFC 3986 §2, and what people put around one).
@@ -33,7 +35,7 @@ func (s *Scanner) url(b []byte, colon int) int {
 		}
 		end++
 	}
-	if user > authority && !isNoLogin(b[authority:user]) && maskedToken(b[authority:user]) != user-authority {
+	if user > authority && !isNoLogin(b[authority:user]) && !isMaskedLogin(b[authority:user]) && maskedToken(b[authority:user]) != user-authority {
 		s.add(Login, "url-userinfo", Validated, authority, user)
 	}
 	next := end
@@ -62,4 +64,10 @@ func (s *Scanner) url(b []byte, colon int) int {
 // isNoLogin: everybody is git at a host of repositories; the key is elsewhere.
 func isNoLogin(user []byte) bool {
 	return string(user) == "git" || string(user) == "hg" || string(user) == "svn"
+}
+
+// isMaskedLogin: of ***:*** and ${USER}:${PASS} nothing is known.
+func isMaskedLogin(login []byte) bool {
+	user, password, _ := bytes.Cut(login, []byte(":"))
+	return isPlaceholder(user) && (len(password) == 0 || isPlaceholder(password))
 }
