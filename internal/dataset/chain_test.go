@@ -192,9 +192,11 @@ func TestDiffAndPurge(t *testing.T) {
 	if d, err = dataset.Diff(t.Context(), one.open(), again.open()); err != nil || !d.Equal() || d.Same != 400 {
 		t.Errorf("%+v %v", d, err)
 	}
-	// A writer that died after the last file had its name.
-	if err := os.WriteFile(filepath.Join(one.dir, ".evidence.json.unfinished-00"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	// Writers that died: after the last file had its name, and before the first.
+	for _, left := range []string{".evidence.json.unfinished-00", ".plan.json.unfinished-01"} {
+		if err := os.WriteFile(filepath.Join(one.dir, left), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := one.open().Purge(t.Context(), one.book, one.job()); err != nil {
 		t.Fatal(err)
@@ -209,8 +211,15 @@ func TestDiffAndPurge(t *testing.T) {
 	two.verify("", dataset.ResultOK)
 	link := newFixture(t, 10)
 	link.export(chain)
+	left := filepath.Join(link.dir, ".plan.json.unfinished-02")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	link.table.rows = append(link.table.rows, row{runs.Run{ID: []byte("x"), TenantID: []byte("acme")}, "acme"})
 	link.export(chain)
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the next export leaves what one that died left: %v", err)
+	}
 	if err := link.open().Purge(t.Context(), link.book, link.job()); err != nil {
 		t.Fatal(err)
 	}

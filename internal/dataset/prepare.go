@@ -129,5 +129,8 @@ func (x *export) sweep(ctx context.Context) error {
 		}
 		return nil
 	}
+	if err := x.Place.Sweep(ctx, x.layout.plan()); err != nil {
+		return err
+	}
 	return x.Place.Sweep(ctx, strings.TrimSuffix(runsPrefix, "/"))
 }

@@ -21,6 +21,7 @@ type Opened struct {
 	manifests []*Manifest // oldest first
 	names     []string    // of the manifests
 	folder    bool
+	plan      string // of all of them; what some runs made of it has none
 }
 
 // Open reads the manifests of a dataset or a chain.
@@ -32,7 +33,7 @@ func Open(ctx context.Context, p Place, file string, r Reader) (*Opened, error) 
 	if len(layouts) == 0 {
 		return nil, fmt.Errorf("no dataset there: its manifest %w", ErrNotExist)
 	}
-	o := &Opened{place: p, reader: r, folder: file == ""}
+	o := &Opened{place: p, reader: r, folder: file == "", plan: layouts[0].plan()}
 	for i, l := range layouts {
 		m, _, err := readManifest(ctx, p, l.manifest())
 		if err != nil {
@@ -307,6 +308,11 @@ func (o *Opened) Purge(ctx context.Context, r Recorder, j *Job) error {
 		}
 		if err := r.Record(ctx, []*indelible.Event{e}); err != nil {
 			return fmt.Errorf("nothing was deleted, for it could not be recorded: %w", err)
+		}
+	}
+	if o.plan != "" {
+		if err := o.place.Sweep(ctx, o.plan); err != nil {
+			return err
 		}
 	}
 	for _, name := range o.Files() {
