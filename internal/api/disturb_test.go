@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -374,6 +375,13 @@ func (l *lookups) Lookup(ctx context.Context, ref indelible.Ref, all bool) (ledg
 	return p, payload, found, err
 }
 
+var treeSize = regexp.MustCompile(`"tree_size":[0-9]+`)
+
+func contentLength(h http.Header) int {
+	n, _ := strconv.Atoi(h.Get("Content-Length"))
+	return n
+}
+
 // TestSameWork: for what is another's the server does what it does for what is
 // not there, so that not even the time it takes tells them apart.
 func TestSameWork(t *testing.T) {
@@ -392,7 +400,9 @@ func TestSameWork(t *testing.T) {
 		a := w.get("auditor of globex", path)
 		asked.mu.Lock()
 		defer asked.mu.Unlock()
-		return fmt.Sprint(a.status, " ", string(a.body), a.header.Get("Content-Type"), a.header.Get("Content-Length")), strings.Join(asked.asked, ", ")
+		// The log grows meanwhile: that somebody reads is recorded.
+		body := treeSize.ReplaceAll(a.body, []byte(`"tree_size":0`))
+		return fmt.Sprint(a.status, " ", string(body), a.header.Get("Content-Type"), len(a.body) == contentLength(a.header)), strings.Join(asked.asked, ", ")
 	}
 	for _, path := range []string{"/v1/events/%s", "/v1/events/%s/evidence", "/v1/receipts/%s", "/v1/access?event_id=%s", "/v1/events/%s?tenant_id=acme", "/v1/events?resource_id=%s&tenant_id=acme"} {
 		foreign, forForeign := work(fmt.Sprintf(path, id(1)))

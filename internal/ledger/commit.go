@@ -253,6 +253,10 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 	}
 	size := l.state.edge.size
 	l.stateMu.Unlock()
+	// Before anything is published of it: nobody sees more published than there is.
+	l.setStatus(func(s *Status) {
+		s.Size, s.LastSegment = size, l.state.lastSeq
+	})
 	if seg != nil && b.txn.heads {
 		l.pub.publish(l)
 	}
@@ -274,9 +278,6 @@ func (l *Ledger) finish(b *batch, seg *Segment, from indelible.ID, mark journalM
 	for i := range b.groups {
 		b.groups[i].Recycle() // the segment has copies
 	}
-	l.setStatus(func(s *Status) {
-		s.Size, s.LastSegment = size, l.state.lastSeq
-	})
 	return l.window.committed(size)
 }
 
