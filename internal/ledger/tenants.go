@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 
 	"indelible"
+	"indelible/internal/store"
 )
 
 // Tenant returns what is needed to make records of a tenant. A tenant the log
@@ -143,6 +145,9 @@ func (t *txn) tenantLeaf(no uint64) keptLeaf {
 	return t.base.tenants[no-1]
 }
 
+// lookupTime is how long a caller waits for a store that does not answer.
+const lookupTime = 2 * time.Second
+
 // Lookup finds the event with a reference: its leaf and payload. It answers
 // false while the log has not been replayed.
 func (l *Ledger) Lookup(ctx context.Context, ref indelible.Ref, all bool) (p Placed, payload []byte, found bool, err error) {
@@ -160,7 +165,12 @@ func (l *Ledger) Lookup(ctx context.Context, ref indelible.Ref, all bool) (p Pla
 	if st := l.told(); err != nil || !found || index >= st.Size || st.StoreErr != nil {
 		return p, nil, false, err
 	}
-	leaf, payload, err := l.earlier(ctx, nil, index, once)
+	brief, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	leaf, payload, err := l.earlier(brief, nil, index, once)
+	if err != nil && brief.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: no answer within %v", store.ErrUnavailable, lookupTime)
+	}
 	if transient(err) {
 		// The caller must not wait for a store that is away. What is in the
 		// log twice the committer finds.
