@@ -152,13 +152,7 @@ func (s *Scanner) assigned(b []byte, i int, t Type, rule string, how assignedHow
 	if quote == 0 {
 		text = bytes.TrimRight(text, ".:")
 	}
-	if n := len(text); quote == 0 && n > 0 && text[n-1] == '=' && at(b, end) == '"' && kind&digit == 0 {
-		return i // realm="…", of a challenge (RFC 9110 §11.6.1)
-	}
-	if t == Password && quote == 0 && isCounted(b, i, text) {
-		return i
-	}
-	if isPlaceholder(text) || len(text) < 3 && how != assignedSure {
+	if isPlaceholder(text) || quote == 0 && (opensParameter(b, start, end) || t == Password && isCounted(b, i, text)) || len(text) < 3 && how != assignedSure {
 		return i
 	}
 	if how == assignedLoose && (len(text) < 6 || kind&digit == 0 && !symbols && len(text) < 24) {

@@ -262,6 +262,9 @@ func yearsOld(b []byte, i int) bool {
 	case "yo":
 		return true
 	case "year", "years", "yr", "yrs":
+		if i == len(b) {
+			return false
+		}
 		from = i + 1
 		for i = from; i < len(b) && class[b[i]]&letter != 0 && i-from < 6; i++ {
 		}

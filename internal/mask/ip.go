@@ -159,7 +159,7 @@ done:
 		end--
 	}
 	text := b[start:end]
-	if at(b, end) == '-' && classAt(b, end+1)&letter != 0 {
+	if at(b, end) == '-' && classAt(b, end+1)&letter != 0 && !groupAt(b, end+1) {
 		return max(end, start+2) // an identifier that goes on
 	}
 	miss := 0
@@ -197,4 +197,13 @@ done:
 		}
 	}
 	return end
+}
+
+// groupAt: fd00::1-fd00::9 is a range, and goes on with an address.
+func groupAt(b []byte, i int) bool {
+	from := i
+	for i < len(b) && isHex(b[i]) && i-from < 5 {
+		i++
+	}
+	return at(b, i) == ':'
 }

@@ -305,8 +305,8 @@ func (s *Scanner) scheme(b []byte, start int, basic bool) int {
 		end--
 	}
 	text := b[start:end]
-	if i := bytes.IndexByte(text, '='); i >= 0 && len(bytes.TrimRight(text[i:], "=")) > 0 || i == len(text)-1 && at(b, end) == '"' {
-		return 0 // name=value, of a challenge or of what stands behind
+	if i := bytes.IndexByte(text, '='); i >= 0 && len(bytes.TrimRight(text[i:], "=")) > 0 || opensParameter(b, start, end) {
+		return 0 // name=value: token68 has = at its end only (RFC 9110 §11.2)
 	}
 	if basic {
 		plain, err := base64.StdEncoding.DecodeString(string(text[:min(len(text), 4096)]))
@@ -318,6 +318,20 @@ func (s *Scanner) scheme(b []byte, start int, basic bool) int {
 	}
 	s.add(Token, "authorization", Validated, start, end)
 	return end
+}
+
+// opensParameter reports whether the text is the name of a parameter of a
+// challenge and its =, with the value in quotation marks behind it: realm="…"
+// (RFC 9110 §11.6.1). The = at the end of credentials has none of these before it.
+func opensParameter(b []byte, start, end int) bool {
+	if end-start < 2 || b[end-1] != '=' || at(b, end) != '"' {
+		return false
+	}
+	switch lowered(b[start : end-1]) {
+	case "realm", "charset", "scope", "error", "algorithm", "domain", "nonce", "opaque", "qop", "stale":
+		return true
+	}
+	return false
 }
 
 func mixedCase(b []byte) bool {
