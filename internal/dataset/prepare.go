@@ -121,16 +121,14 @@ func (x *export) refuseExisting(ctx context.Context, m *Manifest, old *plan) err
 // sweep removes what earlier attempts left: unfinished files, and files of
 // attempts that no manifest names.
 func (x *export) sweep(ctx context.Context) error {
+	names := []string{x.layout.plan(), strings.TrimSuffix(runsPrefix, "/")}
 	if x.File != "" {
-		for _, name := range []string{x.File, x.layout.manifest(), x.layout.evidence(), x.layout.plan()} {
-			if err := x.Place.Sweep(ctx, name); err != nil {
-				return err
-			}
+		names = []string{x.File, x.layout.manifest(), x.layout.evidence(), x.layout.plan()}
+	}
+	for _, name := range names {
+		if err := x.Place.Sweep(ctx, name); err != nil {
+			return err
 		}
-		return nil
 	}
-	if err := x.Place.Sweep(ctx, x.layout.plan()); err != nil {
-		return err
-	}
-	return x.Place.Sweep(ctx, strings.TrimSuffix(runsPrefix, "/"))
+	return nil
 }

@@ -50,12 +50,8 @@ func (s *Scanner) assignment(b []byte, i int) int {
 	if t == "" && b[i] == '=' && !quoted && (at(b, start-1) == '?' || at(b, start-1) == '&') && queryKeys[lowered(b[start:end])] {
 		return s.queryKey(b, i+1)
 	}
-	if t == "" && b[i] == '=' && end-start >= 9 && isSessionID(b[start:end]) {
-		to := i + 1
-		for to < len(b) && !valueEnd[b[to]] && b[to] != '\\' {
-			to++
-		}
-		if disordered(b[i+1 : to]) {
+	if t == "" && b[i] == '=' && isSessionID(b[start:end]) {
+		if to := bareEnd(b, i+1); disordered(b[i+1 : to]) {
 			s.add(Token, "assignment", Context, i+1, to)
 			return to
 		}
@@ -63,7 +59,7 @@ func (s *Scanner) assignment(b []byte, i int) int {
 	if t == "" {
 		return s.enteredPassword(b, start, i)
 	}
-	if t == Token && !quoted && end-start >= 6 && isCookie(b[start:end]) {
+	if t == Token && !quoted && isCookie(b[start:end]) {
 		if to := s.cookies(b, i+1); to > i+1 {
 			return to
 		}
@@ -178,6 +174,14 @@ var valueEnd = func() (t [256]bool) {
 	}
 	return t
 }()
+
+// bareEnd is where a value without quotes ends, a backslash included.
+func bareEnd(b []byte, i int) int {
+	for i < len(b) && !valueEnd[b[i]] && b[i] != '\\' {
+		i++
+	}
+	return i
+}
 
 // isPlaceholder reports whether a value stands for none, or is masked.
 func isPlaceholder(b []byte) bool {

@@ -28,7 +28,7 @@ var topics = func() map[string]topic {
 			"office", "phoned", "phoning", "calls", "texting", "dialing", "dialling", "ringing", "tél", "teléfono", "telefonnummer", "switchboard", "helpline",
 			"handynummer", "mobilnummer", "mobilfunknummer", "rufnummer", "celular", "móvil", "movil", "portable", "telefone", "telefonu", "telefonem", "telefoon", "telefoonnummer", "gsm", "puhelin", "電話", "電話番号", "携帯", "телефон", "телефона",
 			"anruf", "anrufen", "rückruf", "llamar", "llame", "appeler", "appelez", "rappeler", "ligar", "ligue", "chiamare", "telefonare", "bellen", "ringa",
-			"ph", "tlf", "puh", "puhelinnumero", "numerosta", "numeroon", "soitti", "zadzwoń", "numer", "cep", "telefonunuz", "手机", "手机号", "電話番号", "电话", "전화", "휴대폰"},
+			"ph", "tlf", "puh", "puhelinnumero", "numerosta", "numeroon", "soitti", "zadzwoń", "numer", "cep", "telefonunuz", "手机", "手机号", "电话", "전화", "휴대폰"},
 		aboutContact: {"contact", "recipient", "recipients", "kontakt"},
 		aboutCard: {"card", "cards", "creditcard", "credit", "debit", "visa", "mastercard", "amex", "maestro", "discover", "jcb", "diners", "pan", "cc", "ccn", "cardnumber",
 			"payment", "charge", "charged", "unionpay", "chargeback", "kartennummer", "kreditkarte", "kreditkartennummer", "karte", "carte", "tarjeta", "cartão", "cartao", "kaart", "kreditkort", "kortnummer", "karta", "karty", "カード"},

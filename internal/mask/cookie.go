@@ -19,12 +19,9 @@ func (s *Scanner) cookies(b []byte, i int) int {
 			break
 		}
 		from := at + 1
-		end := from
-		for end < len(b) && !valueEnd[b[end]] && b[end] != '\\' {
-			end++
-		}
+		end := bareEnd(b, from)
 		if v := lowered(b[from:end]); v == "bearer" || v == "basic" { // what they are followed by is found there
-			return max(i, from)
+			return from
 		}
 		pairs++
 		if value := b[from:end]; !isPlaceholder(value) && (isSession(b[name:at]) && len(value) >= 4 || disordered(value)) {
@@ -38,7 +35,7 @@ func (s *Scanner) cookies(b []byte, i int) int {
 	if pairs == 0 {
 		return i
 	}
-	return max(i, at)
+	return at
 }
 
 // isSession reports whether a cookie's name says that it lets somebody in.
@@ -46,8 +43,9 @@ func isSession(name []byte) bool {
 	if secretName(name) != "" {
 		return true
 	}
+	name = bytes.ToLower(name)
 	for _, w := range []string{"sess", "sid", "auth", "csrf", "xsrf", "remember", "login", "ticket"} {
-		if bytes.Contains(bytes.ToLower(name), []byte(w)) {
+		if bytes.Contains(name, []byte(w)) {
 			return true
 		}
 	}

@@ -6,26 +6,21 @@ import "bytes"
 // left in its text, \n as two characters, so that what stands behind one begins
 // there: places stay where they are. It returns text itself when there are none.
 func (s *Scanner) breaks(text []byte) []byte {
-	i := bytes.IndexByte(text, '\\')
-	if i < 0 {
-		return text
-	}
-	plain, from := text, 0
-	for i >= 0 && i+1 < len(text) {
-		next := i + 2
-		switch c := text[i+1]; {
-		case c == 'n', (c == 'r' || c == 't') && classAt(text, next)&letter == 0:
-			if from == 0 {
-				s.broken = append(s.broken[:0], text...)
-				plain, from = s.broken, 1
-			}
-			plain[i], plain[i+1] = ' ', ' '
+	plain, copied := text, false
+	for from := 0; ; {
+		i := bytes.IndexByte(text[from:], '\\')
+		if i < 0 || from+i+1 == len(text) {
+			return plain
 		}
-		j := bytes.IndexByte(text[next:], '\\')
-		if j < 0 {
-			break
+		i += from
+		from = i + 2
+		if c := text[i+1]; c != 'n' && (c != 'r' && c != 't' || classAt(text, from)&letter != 0) {
+			continue
 		}
-		i = next + j
+		if !copied {
+			s.broken = append(s.broken[:0], text...)
+			plain, copied = s.broken, true
+		}
+		plain[i], plain[i+1] = ' ', ' '
 	}
-	return plain
 }

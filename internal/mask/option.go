@@ -18,11 +18,11 @@ var commands = map[byte][]struct {
 // option looks at a single dash behind a blank: an option of one letter that
 // gives a program a password, or curl a login.
 func (s *Scanner) option(b []byte, i int) int {
-	letter := at(b, i+1)
-	if letter == 'u' && at(b, i+2) == ' ' {
+	name := at(b, i+1)
+	if name == 'u' && at(b, i+2) == ' ' {
 		return s.curlLogin(b, i)
 	}
-	for _, c := range commands[letter] {
+	for _, c := range commands[name] {
 		from := i + 2
 		if !c.attached {
 			from++

@@ -241,7 +241,7 @@ var secretStart, secretLists = func() (start *[1 << 16]uint8, lists [][]secretRu
 		l := list(r.prefix)
 		*l = append(*l, r)
 	}
-	for _, w := range []string{"Be", "be", "BE", "Ba", "ba", "pa", "Pa", "PA", "ID", "id"} { // Bearer, Basic, password "…", IDENTIFIED BY
+	for _, w := range []string{"Be", "be", "BE", "Ba", "ba", "pa", "Pa", "PA", "ID", "id"} { // Bearer, Basic, and for toldPassword
 		list(w)
 	}
 	return start, lists
@@ -283,15 +283,7 @@ func (s *Scanner) secret(b []byte, start, end int) int {
 			return s.scheme(b, end+1, lowered(b[start:end]) == "basic")
 		}
 	}
-	if c := b[start] | 0x20; c == 'p' && at(b, end) == ' ' && secretName(b[start:end]) == Password {
-		if to := s.quotedPassword(b, end); to > 0 {
-			return to
-		}
-		return s.saidPassword(b, end+1)
-	} else if c == 'i' && end-start == 10 && lowered(b[start:end]) == "identified" && len(b) > end+4 && lowered(b[end:end+3]) == " by" {
-		return s.quotedPassword(b, end+3)
-	}
-	return 0
+	return s.toldPassword(b, start, end)
 }
 
 // scheme looks at the credentials behind Bearer (RFC 6750 §2.1) or Basic (RFC 7617).

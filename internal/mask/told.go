@@ -48,6 +48,22 @@ func (s *Scanner) enteredPassword(b []byte, start, i int) int {
 	return i + 1
 }
 
+// toldPassword looks at a word that is password, or the IDENTIFIED BY of SQL, and
+// returns where the password behind it ends, or 0.
+func (s *Scanner) toldPassword(b []byte, start, end int) int {
+	switch {
+	case at(b, end) != ' ':
+	case b[start]|0x20 == 'p' && secretName(b[start:end]) == Password:
+		if to := s.quotedPassword(b, end); to > 0 {
+			return to
+		}
+		return s.saidPassword(b, end+1)
+	case lowered(b[start:end]) == "identified" && len(b) > end+4 && lowered(b[end:end+3]) == " by":
+		return s.quotedPassword(b, end+3)
+	}
+	return 0
+}
+
 // saidPassword: the password is …, das Passwort lautet ….
 func (s *Scanner) saidPassword(b []byte, i int) int {
 	verb := i
