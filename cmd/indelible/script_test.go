@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": exitCode, "flip": flipByte, "replace": replaceText, "json": compareJSON, "get": getJSON, "lines": countLines,
-			"copydir": copyDir, "word": getWord, "postgres": newPostgres, "psql": runPSQL, "dsn": useRole, "appendto": appendTo, "width": tileWidth,
+			"copydir": copyDir, "word": getWord, "postgres": newPostgres, "psql": runPSQL, "dsn": useRole, "appendto": appendTo, "tree": treeOf,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -145,12 +145,13 @@ func getWord(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 }
 
-// width VAR CHECKPOINT: put the width of the last, partial tile of level 0 into
-// an environment variable.
-func tileWidth(ts *testscript.TestScript, neg bool, args []string) {
-	size, err := strconv.Atoi(strings.Split(ts.ReadFile(args[1]), "\n")[1])
+// tree SIZE WIDTH CHECKPOINT: put the size of the tree, and the width of its last,
+// partial tile of level 0, into environment variables.
+func treeOf(ts *testscript.TestScript, neg bool, args []string) {
+	size, err := strconv.Atoi(strings.Split(ts.ReadFile(args[2]), "\n")[1])
 	ts.Check(err)
-	ts.Setenv(args[0], strconv.Itoa(size%256))
+	ts.Setenv(args[0], strconv.Itoa(size))
+	ts.Setenv(args[1], strconv.Itoa(size%256))
 }
 
 // appendto FILE MORE: append a file to another.

@@ -87,7 +87,7 @@ func (s *serving) said(msg string) (found logLine) {
 // until waits for something that will be.
 func (s *serving) until(what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !ok(); <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
